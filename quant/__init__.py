@@ -1,0 +1,1 @@
+"""The arithmetic of transfab: every integer that hardware is held to is made here."""

@@ -1,0 +1,1 @@
+"""A BERT or RoBERTa encoder layer in four integer stages."""

@@ -1,0 +1,177 @@
+"""What is compared: the float64 encoder, and the integer one with its layers in cascade.
+
+A scheme takes the same float embeddings as every other and gives the hidden state after each
+layer as real numbers. Only the first state is quantized from float; from there on the integers of
+one layer are the integers that the next one reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from itertools import pairwise
+from typing import Final, Protocol
+
+import numpy as np
+
+from transfab.quant.bert.layer import LayerParameters, run_layer
+from transfab.quant.bert.pack import pack_layer
+from transfab.quant.bert.reference import embed, float_layer
+from transfab.quant.bert.scales import Affine, HiddenScales, LayerScales
+from transfab.quant.bert.weights import FloatArray, FloatEmbeddings, FloatLayer
+from transfab.quant.calibrate import calibrate, one_thread_each
+from transfab.quant.config import LayerConfig
+from transfab.quant.golden import pad
+from transfab.quant.intmath import Array
+from transfab.quant.native import NativeLayer, available
+from transfab.quant.sources import Source
+
+# Tokens run at once, padding included; bounds the memory of the numpy layer.
+BATCH_TOKENS: Final = 2048
+
+Step = Callable[[str], None]
+Run = Callable[[Array, Array], Array]
+States = list[FloatArray]
+
+
+class Scheme(Protocol):
+    """One way to compute the encoder."""
+
+    @property
+    def name(self) -> str: ...
+
+    def run(self, sequences: Sequence[list[int]]) -> Iterator[States]:
+        """For each sequence, in order, the state (S, E) after each layer, float32 or float64."""
+        ...
+
+
+def float_states(
+    source: Source, embeddings: FloatEmbeddings, sequences: Sequence[list[int]], threads: int
+) -> list[States]:
+    """What every scheme is measured against: float64 layers, their outputs kept in float32.
+
+    threads  sequences run at once; changes no bit
+    ->       for each sequence the state (S, E) after each layer
+    """
+
+    def step(state: FloatArray) -> FloatArray:
+        return float_layer(layer, state)["output"]
+
+    states = [embed(embeddings, tokens) for tokens in sequences]
+    kept: list[States] = [[] for _ in sequences]
+    with one_thread_each(), ThreadPoolExecutor(threads) as pool:
+        for index in range(source.layers):
+            layer: FloatLayer = source.layer(index)
+            states = list(pool.map(step, states))
+            for row, state in zip(kept, states, strict=True):
+                row.append(state.astype(np.float32))
+    return kept
+
+
+def over_threads(
+    states: Callable[[list[int]], States], sequences: Sequence[list[int]], threads: int
+) -> Iterator[States]:
+    """Call `states` on each sequence, several at once, one thread an operator; in order."""
+    with one_thread_each(), ThreadPoolExecutor(threads) as pool:
+        yield from pool.map(states, sequences)
+
+
+class IntegerScheme:
+    """The product: integer layers in cascade, each output read as real by its recorded scales.
+
+    bits    8 or 16  width of the residual stream
+    layers           per layer: how to run it, and the scales of its input and of its output
+    """
+
+    def __init__(
+        self, embeddings: FloatEmbeddings, bits: int, layers: list[tuple[Run, Affine, Affine]]
+    ) -> None:
+        self.name = f"R{bits}"
+        self.bits = bits
+        self._embeddings = embeddings
+        self._layers = layers
+        for (_, _, given), (_, taken, _) in pairwise(layers):
+            same = np.array_equal(given.scale, taken.scale)
+            if not (same and np.array_equal(given.center, taken.center)):
+                raise ValueError("a layer must read its input in the scales of the output before")
+
+    def run(self, sequences: Sequence[list[int]]) -> Iterator[States]:
+        for batch in batches(sequences, BATCH_TOKENS):
+            states = [embed(self._embeddings, tokens) for tokens in batch]
+            inputs = pad(states, self._layers[0][1], self.bits)
+            hidden, mask = inputs["hidden"], inputs["mask"]
+            made: list[States] = [[] for _ in batch]
+            for run, _, scales in self._layers:
+                hidden = run(hidden, mask)
+                for row, tokens in enumerate(batch):
+                    made[row].append(scales.dequantize(hidden[row, : len(tokens)]))
+            yield from made
+
+
+def batches(sequences: Sequence[list[int]], tokens: int) -> Iterator[Sequence[list[int]]]:
+    """Runs of neighbours that, padded to the longest, have at most `tokens` tokens, or are one."""
+    start = longest = 0
+    for end, sequence in enumerate(sequences):
+        longest = max(longest, len(sequence))
+        if longest * (end + 1 - start) > tokens and end > start:
+            yield sequences[start:end]
+            start, longest = end, len(sequence)
+    if start < len(sequences):
+        yield sequences[start:]
+
+
+def at_width(scales: LayerScales, bits: int) -> LayerScales:
+    """Scales calibrated for a 16-bit residual stream, with one of `bits` instead.
+
+    Statistics do not depend on the width, and neither does any scale but the stream's, which at
+    8 bits is that of the int8 operand.
+    """
+    if bits == 16:
+        return scales
+
+    def narrow(hidden: HiddenScales) -> HiddenScales:
+        return HiddenScales(hidden.operand, hidden.operand)
+
+    return replace(
+        scales,
+        hidden=narrow(scales.hidden),
+        attention_output=narrow(scales.attention_output),
+        output=narrow(scales.output),
+    )
+
+
+def runner(config: LayerConfig, params: LayerParameters, threads: int) -> Run:
+    """The C++ layer, or the definition in numpy where no compiler is: the same bits."""
+    if available()[0]:
+        native = NativeLayer(config, params)
+        return lambda hidden, mask: native.run(hidden, mask, "stage", threads)["output"]
+    return lambda hidden, mask: run_layer(config, params, hidden, mask)["output"]
+
+
+def integer_schemes(
+    source: Source,
+    embeddings: FloatEmbeddings,
+    calibration: Sequence[list[int]],
+    widths: Sequence[int],
+    threads: int,
+    progress: Step = lambda text: None,
+) -> list[IntegerScheme]:
+    """Calibrate once and pack every layer for each width of the residual stream.
+
+    calibration  token ids of the calibration texts
+    widths       of 8 and 16
+    """
+    layers: dict[int, list[tuple[Run, Affine, Affine]]] = {bits: [] for bits in widths}
+    progress(f"calibrating on {len(calibration)} texts")
+    # With the wider stream: the narrower one's scales are among its scales.
+    for calibrated in calibrate(
+        source, embeddings, calibration, source.layers, max(widths), threads
+    ):
+        progress(f"layer {calibrated.index}: calibrated, packing")
+        for bits in widths:
+            config, scales = source.config(bits), at_width(calibrated.scales, bits)
+            params = pack_layer(config, calibrated.layer, scales, calibrated.statistics)
+            run = runner(config, params, threads)
+            layers[bits].append((run, scales.hidden.stream, scales.output.stream))
+    return [IntegerScheme(embeddings, bits, layers[bits]) for bits in widths]

@@ -1,0 +1,221 @@
+"""Golden bundles of a model: tokens, calibration, integer layers, float deviation, files."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from importlib import metadata
+from pathlib import Path
+from typing import Final, Literal
+
+import numpy as np
+
+from transfab.quant.bert.layer import STAGES, check_activations
+from transfab.quant.bert.pack import pack_layer
+from transfab.quant.bert.reference import embed, float_layer
+from transfab.quant.bert.scales import Affine, HiddenScales, LayerScales
+from transfab.quant.bert.weights import FloatArray
+from transfab.quant.bundle import INPUT_FILE, BundleWriter, scales_file, stage_file, writing
+from transfab.quant.calibrate import calibrate, one_thread_each
+from transfab.quant.config import LayerConfig
+from transfab.quant.executors import Executor
+from transfab.quant.intmath import Array
+from transfab.quant.manifest import Manifest, ModelEntry, TextEntry
+from transfab.quant.parameters import flatten
+from transfab.quant.sources import Source
+
+Level = Literal["stage", "op"]
+
+# Sentences, paragraphs (128 tokens and more) and passages (512) of the packaged corpus. With
+# short text alone 512 tokens lose 5 dB.
+CALIBRATION: Final = (256, 24, 12)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to make a bundle of.
+
+    sequences          token ids of the input texts, each in [1, source.longest]
+    calibration        token ids of the calibration texts
+    calibration_source where they come from, for the manifest
+    layers             consecutive layer indices, cascaded
+    residual_bits      8 or 16
+    level              "stage": stage outputs; "op": every tensor between operators as well
+    threads            changes no bit of the result
+    """
+
+    sequences: Sequence[list[int]]
+    calibration: Sequence[list[int]]
+    input_source: str
+    calibration_source: str
+    layers: range
+    residual_bits: int = 16
+    level: Level = "stage"
+    threads: int = 1
+
+
+def check_request(source: Source, request: Request) -> None:
+    """Raise ValueError, in one line, for texts or layers that the source cannot take."""
+    if not request.sequences:
+        raise ValueError("the input must have at least one text, not none")
+    for index, tokens in enumerate(request.sequences):
+        if not 1 <= len(tokens) <= source.longest:
+            raise ValueError(
+                f"text {index} must have 1 to {source.longest} tokens, not {len(tokens)}: "
+                "cut it with --sequence"
+            )
+    layers = request.layers
+    if len(layers) < 1 or layers.start < 0 or layers.stop > source.layers:
+        raise ValueError(
+            f"layers must lie in 0..{source.layers - 1}, not {layers.start}..{layers.stop - 1}"
+        )
+
+
+def token_digest(sequences: Sequence[list[int]]) -> str:
+    """sha256 of token ids, length-prefixed so that no two lists of texts collide."""
+    digest = hashlib.sha256()
+    for tokens in sequences:
+        digest.update(np.array([len(tokens), *tokens], "<i8").tobytes())
+    return digest.hexdigest()
+
+
+def pad(states: Sequence[FloatArray], scale: Affine, bits: int) -> dict[str, Array]:
+    """Quantize states of several lengths into one batch; padding is zero and masked.
+
+    states  B arrays (S_b, E) float64
+    ->      hidden (B, max S_b, E) int8 or int16, mask (B, max S_b) uint8
+    """
+    longest = max(len(state) for state in states)
+    mask = np.array([[int(i < len(state)) for i in range(longest)] for state in states], np.uint8)
+    hidden = np.zeros((len(states), longest, states[0].shape[1]), f"int{bits}")
+    for row, state in enumerate(states):
+        hidden[row, : len(state)] = scale.quantize(state, bits)
+    return {"hidden": hidden, "mask": mask}
+
+
+def tensor_scales(scales: LayerScales) -> dict[str, Affine]:
+    """Scales by tensor name, of every tensor that stands for a real number."""
+    named: dict[str, Affine] = {}
+    for field in fields(scales):
+        value = getattr(scales, field.name)
+        if isinstance(value, Affine):
+            named[field.name] = value
+        elif isinstance(value, HiddenScales):
+            named[field.name] = value.stream
+            if value.operand is not value.stream:
+                named[f"{field.name}8"] = value.operand
+    # The GELU output before it is requantized shares the pre-activation's steps.
+    named["intermediate_gelu"] = scales.intermediate_preactivation
+    return named
+
+
+def deviations(
+    scales: Mapping[str, Affine],
+    tensors: Mapping[str, Array],
+    floats: Sequence[Mapping[str, FloatArray]],
+) -> dict[str, float]:
+    """SQNR in dB of each tensor that has a float counterpart, over real tokens only."""
+    sqnr = {}
+    for name, tensor in tensors.items():
+        # The int8 operands stand for the same real numbers as what they were made from.
+        real = {"intermediate": "intermediate_gelu"}.get(name, name.removesuffix("8"))
+        if name not in scales or real not in floats[0]:
+            continue
+        signal = noise = 0.0
+        for row, state in enumerate(floats):
+            wanted = state[real]
+            got = scales[name].dequantize(tensor[row, : len(wanted)])
+            signal += float((wanted * wanted).sum())
+            noise += float(((wanted - got) ** 2).sum())
+        if signal > 0 and noise > 0:
+            sqnr[name] = round(10 * float(np.log10(signal / noise)), 2)
+    return sqnr
+
+
+def golden(
+    source: Source,
+    request: Request,
+    destination: Path,
+    executor: Executor,
+    force: bool = False,
+    progress: Callable[[str], None] = lambda text: None,
+) -> Manifest:
+    """Write the golden bundle of a request; returns its manifest.
+
+    Raises ValueError for what the source or the arithmetic cannot take; nothing is written then.
+    """
+    check_request(source, request)
+    config = source.config(request.residual_bits)
+    with writing(destination, force) as writer:
+        for text in _write_layers(source, request, config, executor, writer):
+            progress(text)
+        progress("writing the manifest")
+        return writer.finish(
+            Manifest(
+                config=config.as_dict(),
+                config_hash=config.hash,
+                level=request.level,
+                layers=list(request.layers),
+                model=ModelEntry(
+                    name=source.name, layers=source.layers, weight_sha256=source.weight_hash()
+                ),
+                calibration=_text_entry(request.calibration_source, request.calibration),
+                input=_text_entry(request.input_source, request.sequences),
+                versions=_versions(),
+            )
+        )
+
+
+def _write_layers(
+    source: Source, request: Request, config: LayerConfig, executor: Executor, writer: BundleWriter
+) -> Iterator[str]:
+    bits = request.residual_bits
+    yield f"embedding {len(request.calibration)} calibration texts"
+    embeddings = source.embeddings()
+    states = [embed(embeddings, tokens) for tokens in request.sequences]
+    stream: dict[str, Array] = {}
+    for calibrated in calibrate(
+        source, embeddings, request.calibration, request.layers.stop, bits, request.threads
+    ):
+        index, scales = calibrated.index, calibrated.scales
+        with one_thread_each():
+            floats = [{"hidden": state, **float_layer(calibrated.layer, state)} for state in states]
+        if index in request.layers:
+            yield f"layer {index}: calibrated, packing and running in integers"
+            params = pack_layer(config, calibrated.layer, scales, calibrated.statistics)
+            if not stream:
+                stream = pad(states, scales.hidden.stream, bits)
+                writer.add_tensors(INPUT_FILE, {"input": stream})
+            named = tensor_scales(scales)
+            tensors = dict(stream)
+            check_activations(config, tensors["hidden"], tensors["mask"])
+            for stage in STAGES:
+                made = dict(executor.run(config, stage, params, tensors))
+                tensors |= made
+                sqnr = deviations(named, made, floats)
+                outputs = {name: made.pop(name) for name in stage.outputs}
+                groups = {
+                    "parameter": flatten(getattr(params, stage.name)),
+                    "operator": made if request.level == "op" else {},
+                    "output": outputs,
+                }
+                writer.add_tensors(stage_file(index, stage.name), groups, sqnr)
+            writer.add_scales(scales_file(index), named)
+            stream["hidden"] = tensors["output"]
+        states = [state["output"] for state in floats]
+
+
+def _text_entry(source: str, sequences: Sequence[list[int]]) -> TextEntry:
+    return TextEntry(
+        source=source,
+        texts=len(sequences),
+        tokens=sum(len(tokens) for tokens in sequences),
+        sha256=token_digest(sequences),
+    )
+
+
+def _versions() -> dict[str, str]:
+    packages = ("transfab", "numpy", "torch", "safetensors")
+    return {"python": platform.python_version(), **{p: metadata.version(p) for p in packages}}
