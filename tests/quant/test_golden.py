@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from transfab.quant.bundle import read_bundle, stage_file
 from transfab.quant.executors import IntegerExecutor
 from transfab.quant.golden import Request, golden
