@@ -62,7 +62,7 @@ endef
 	$(install)
 	@touch $@
 
-.venv/dev.stamp: EXTRAS := demo,dev
+.venv/dev.stamp: EXTRAS := demo,eval,dev
 .venv/dev.stamp: pyproject.toml constraints.txt
 	$(install)
 	@touch $(STAMPS)
@@ -84,7 +84,7 @@ constraints: ## resolve all extras anew and rewrite constraints.txt
 	@$(find_python); "$$p" -m venv build/constraints/venv
 	@echo "resolving all extras, a minute or more"
 	@build/constraints/venv/bin/pip install -qq --dry-run --ignore-installed \
-		--report build/constraints/report.json '.[demo,sim,board,cluster,dev]'
+		--report build/constraints/report.json '.[demo,eval,sim,board,cluster,dev]'
 	@build/constraints/venv/bin/python -c "$$WRITE_PINS" build/constraints/report.json \
 		> build/constraints/pins && mv build/constraints/pins constraints.txt
 	@echo "constraints.txt: $$(grep -c == constraints.txt) pins"

@@ -27,10 +27,10 @@ from transfab.quant.bert.layer import (
     STAGES,
     LayerParameters,
     Stage,
-    check_activations,
     check_shapes,
 )
 from transfab.quant.bert.scales import Affine
+from transfab.quant.bert.shapes import check_inputs
 from transfab.quant.config import LayerConfig
 from transfab.quant.intmath import Array
 from transfab.quant.manifest import INPUT_FILE as INPUT_FILE
@@ -181,12 +181,13 @@ class Bundle:
         if layer != self.manifest.layers[0]:
             before = self.tensors(stage_file(layer - 1, "output"), "output")
             available["hidden"] = before["output"]
-        with _refusing(self.folder):
-            check_activations(self.config, available["hidden"], available["mask"])
         for earlier in STAGES[: STAGES.index(stage)]:
             if set(earlier.outputs) & set(stage.inputs):
                 available |= self.tensors(stage_file(layer, earlier.name), "output")
-        return {name: available[name] for name in stage.inputs}
+        inputs = {name: available[name] for name in stage.inputs}
+        with _refusing(self.folder):
+            check_inputs(self.config, inputs)
+        return inputs
 
     def scales(self, layer: int) -> dict[str, Affine]:
         """Scales of a layer's tensors: real = scale * integer + center."""

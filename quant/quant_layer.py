@@ -18,12 +18,13 @@ from torch.nn import Module, functional
 from transfab.quant import quant_ops as ops
 from transfab.quant.bert.attention import AttentionParameters
 from transfab.quant.bert.intermediate import IntermediateParameters
-from transfab.quant.bert.layer import STAGES, LayerParameters, check_activations, run_stage
+from transfab.quant.bert.layer import STAGES, LayerParameters, run_stage
 from transfab.quant.bert.output import OutputParameters
 from transfab.quant.bert.pack import pack_layer
 from transfab.quant.bert.qkv import QkvParameters
 from transfab.quant.bert.reference import float_layer
 from transfab.quant.bert.scales import Affine, Statistics, hidden_scales, layer_inputs, layer_scales
+from transfab.quant.bert.shapes import check_inputs
 from transfab.quant.bert.weights import FloatArray, FloatLayer, load_layer
 from transfab.quant.calibrate import one_thread_each, round_significant
 from transfab.quant.config import LayerConfig
@@ -144,7 +145,7 @@ def quantize_layer(
     integers = hidden.stream.quantize(rows.numpy(), residual_bits)
     integers[~real.numpy()] = 0
     mask = real[None].to(torch.uint8)
-    check_activations(config, integers[None], mask.numpy())
+    check_inputs(config, {"hidden": integers[None], "mask": mask.numpy()})
     params, named = pack_layer(config, weights, scales, statistics), tensor_scales(scales)
     return QuantizedLayer(config, params, named, torch.from_numpy(integers[None]), mask)
 

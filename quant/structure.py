@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 
 from transfab.quant.bert.layer import STAGES
+from transfab.quant.bert.shapes import Specification, specifications
 from transfab.quant.config import LayerConfig
 from transfab.quant.manifest import (
     INPUT_FILE,
@@ -17,7 +18,6 @@ from transfab.quant.manifest import (
     scales_file,
     stage_file,
 )
-from transfab.quant.native.tensors import Specification, specifications
 
 
 def check_structure(manifest: Manifest, config: LayerConfig) -> None:

@@ -9,15 +9,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-import numpy as np
-
 from transfab.quant.bert.attention import AttentionParameters, attention
 from transfab.quant.bert.intermediate import IntermediateParameters, intermediate
 from transfab.quant.bert.output import OutputParameters, output
 from transfab.quant.bert.qkv import QkvParameters, qkv
 from transfab.quant.bert.residual import ResidualLinear
+from transfab.quant.bert.shapes import check_inputs
 from transfab.quant.config import LayerConfig
-from transfab.quant.intmath import Array, limit
+from transfab.quant.intmath import Array
 from transfab.quant.parameters import Linear
 
 Tensors = Mapping[str, Array]
@@ -100,36 +99,14 @@ def check_shapes(config: LayerConfig, params: LayerParameters) -> None:
             raise ValueError(f"{name} must have {length} channels, not {vector.shape}")
 
 
-def check_activations(config: LayerConfig, hidden: Array, mask: Array) -> None:
-    """Raise ValueError unless hidden (B, S, E) and mask (B, S) fit the config.
-
-    A sequence without one real token has no softmax and is refused.
-    """
-    dtype = np.dtype(np.int8 if config.residual_bits == 8 else np.int16)
-    if hidden.ndim != 3 or hidden.shape[2] != config.hidden or hidden.dtype != dtype:
-        raise ValueError(
-            f"hidden must be (B, S, {config.hidden}) {dtype}, not {hidden.shape} {hidden.dtype}"
-        )
-    lowest = -limit(config.residual_bits)
-    if hidden.size and int(hidden.min()) < lowest:
-        raise ValueError(f"hidden must be at least {lowest}, not {int(hidden.min())}: saturate it")
-    batch, sequence, _ = hidden.shape
-    if not 1 <= sequence <= config.sequence or batch < 1:
-        raise ValueError(
-            f"sequence length must be in [1, {config.sequence}] and the batch at least 1, "
-            f"not {sequence} and {batch}: shorten the text"
-        )
-    if mask.shape != (batch, sequence) or mask.dtype != np.uint8 or mask.max() > 1:
-        raise ValueError(
-            f"mask must be ({batch}, {sequence}) uint8 of 0 and 1, not {mask.shape} {mask.dtype}"
-        )
-    if not mask.any(axis=1).all():
-        raise ValueError(f"sequence {int(mask.any(axis=1).argmin())} has no unmasked token")
-
-
 def run_stage(config: LayerConfig, stage: Stage, params: Any, tensors: Tensors) -> dict[str, Array]:
-    """Run one stage on the tensors that it reads; returns every tensor that it makes, in order."""
-    return stage.function(config, params, *(tensors[name] for name in stage.inputs))
+    """Run one stage on the tensors that it reads; returns every tensor that it makes, in order.
+
+    Raises ValueError for an input that does not fit (see `check_inputs`).
+    """
+    inputs = {name: tensors[name] for name in stage.inputs}
+    check_inputs(config, inputs)
+    return stage.function(config, params, *inputs.values())
 
 
 def run_layer(
@@ -142,10 +119,11 @@ def run_layer(
     ->      every tensor of every stage by name, `output` (B, S, E) last
     """
     check_shapes(config, params)
-    check_activations(config, hidden, mask)
     tensors: dict[str, Array] = {"hidden": hidden, "mask": mask}
+    check_inputs(config, tensors)
     for stage in STAGES:
-        tensors.update(run_stage(config, stage, getattr(params, stage.name), tensors))
+        inputs = (tensors[name] for name in stage.inputs)
+        tensors |= stage.function(config, getattr(params, stage.name), *inputs)
     return tensors
 
 

@@ -17,13 +17,12 @@ import numpy as np
 from transfab.quant.bert.layer import (
     STAGES,
     LayerParameters,
-    check_activations,
     check_shapes,
 )
+from transfab.quant.bert.shapes import check_inputs, specifications
 from transfab.quant.config import LayerConfig
 from transfab.quant.intmath import Array
 from transfab.quant.native.build import build, missing_compiler
-from transfab.quant.native.tensors import specifications
 from transfab.quant.parameters import flatten
 
 Level = Literal["stage", "op"]
@@ -116,8 +115,8 @@ class NativeLayer:
 
         Raises ValueError when an input does not fit the config.
         """
-        check_activations(self.config, hidden, mask)
         given = {"hidden": hidden, "mask": mask}
+        check_inputs(self.config, given)
         return {**given, **self._run(_ORDER, given, level, threads)}
 
     def run_stage(
@@ -139,28 +138,8 @@ class NativeLayer:
         if stage_name not in _ORDER:
             raise ValueError(f"stage must be one of {', '.join(_ORDER)}, not {stage_name}")
         given = {name: tensors[name] for name in STAGES[_ORDER.index(stage_name)].inputs}
-        self._check(given)
+        check_inputs(self.config, given)
         return self._run((stage_name,), given, level, threads)
-
-    def _check(self, given: Mapping[str, Array]) -> None:
-        first = next(iter(given.values()))
-        if first.ndim != 3 or not 1 <= first.shape[1] <= self.config.sequence or not len(first):
-            raise ValueError(
-                f"{next(iter(given))} must be (B >= 1, S, channels) with S in "
-                f"[1, {self.config.sequence}], not {first.shape}"
-            )
-        expected = {}
-        for stage in ("inputs", *_ORDER):
-            expected.update(specifications(self.config, stage, *first.shape[:2]))
-        for name, tensor in given.items():
-            shape, dtype = expected[name]
-            if tensor.shape != shape or tensor.dtype != np.dtype(dtype):
-                raise ValueError(
-                    f"{name} must be {shape} {dtype}, not {tensor.shape} {tensor.dtype}"
-                )
-        mask = given.get("mask")
-        if mask is not None and (mask.max() > 1 or not mask.any(axis=1).all()):
-            raise ValueError("mask must be of 0 and 1, with at least one 1 in every sequence")
 
     def _run(
         self, stages: tuple[str, ...], given: Mapping[str, Array], level: Level, threads: int

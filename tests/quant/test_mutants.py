@@ -502,8 +502,9 @@ def first(value: int) -> Callable[[list[int]], list[int]]:
 
 def masked_altogether(package: str) -> object:
     case = random_case(1, mask=[[1] * 5, [0] * 5])
-    layer = importlib.import_module(f"{package}.bert.layer")
-    return layer.check_activations(case.config(package), *case.arrays())
+    shapes = importlib.import_module(f"{package}.bert.shapes")
+    tensors = dict(zip(("hidden", "mask"), case.arrays(), strict=True))
+    return shapes.check_inputs(case.config(package), tensors)
 
 
 def far_offset(package: str) -> object:
@@ -583,7 +584,10 @@ BROKEN_CHECKS: dict[str, tuple[Callable[[str], object], Patch]] = {
         with_leaf("intermediate.fraction_bits", lambda _: 15),
         ("bert.intermediate", "self.fraction_bits <= 14", "self.fraction_bits <= 15"),
     ),
-    "unmasked-token": (masked_altogether, ("bert.layer", "not mask.any(axis=1).all()", "False")),
+    "unmasked-token": (
+        masked_altogether,
+        ("bert.shapes", "not (real := tensor.any(axis=1)).all()", "False"),
+    ),
 }
 
 

@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import MODES, Case, Shape, examples, random_case, random_hidden, refuses
 
-from transfab.quant.bert.layer import STAGES, check_activations, check_shapes, run_layer, run_stage
+from transfab.quant.bert.layer import STAGES, check_shapes, run_layer, run_stage
 from transfab.quant.bert.names import TENSORS
+from transfab.quant.bert.shapes import check_inputs
 
 BOTH = [8, 16]
 PER_KEY = {"scores", "exponential_index", "exponential"}
@@ -242,12 +243,11 @@ def test_every_stage_reads_what_an_earlier_one_made() -> None:
 CONFIG = Case("", Shape(8, 2, 12, 16), {}, [], []).config()
 
 
-def activations(**changes: Any) -> tuple[np.ndarray, np.ndarray]:
-    given = {
+def activations(**changes: Any) -> dict[str, np.ndarray]:
+    return {
         "hidden": np.zeros((2, 3, 8), np.int16),
         "mask": np.ones((2, 3), np.uint8),
     } | changes
-    return given["hidden"], given["mask"]
 
 
 @pytest.mark.parametrize(
@@ -255,8 +255,8 @@ def activations(**changes: Any) -> tuple[np.ndarray, np.ndarray]:
     [
         ({"hidden": np.zeros((2, 3, 8), np.int8)}, ("int16", "int8")),
         ({"hidden": np.zeros((2, 3, 8))}, ("int16", "float64")),
-        ({"hidden": np.zeros((2, 3, 7), np.int16)}, ("(B, S, 8)", "(2, 3, 7)")),
-        ({"hidden": np.zeros((3, 8), np.int16)}, ("(B, S, 8)", "(3, 8)")),
+        ({"hidden": np.zeros((2, 3, 7), np.int16)}, ("(2, 3, 8)", "(2, 3, 7)")),
+        ({"hidden": np.zeros((3, 8), np.int16)}, ("(B, S, channels)", "(3, 8)")),
         ({"hidden": np.zeros((0, 3, 8), np.int16)}, ("batch at least 1", "0")),
         ({"hidden": np.zeros((2, 0, 8), np.int16)}, ("[1, 512]", "0")),
         ({"hidden": np.zeros((1, 513, 8), np.int16)}, ("[1, 512]", "513")),
@@ -269,8 +269,8 @@ def activations(**changes: Any) -> tuple[np.ndarray, np.ndarray]:
 def test_activations_that_do_not_fit_are_refused(
     changes: dict[str, Any], parts: tuple[str, ...]
 ) -> None:
-    check_activations(CONFIG, *activations())
-    refuses(lambda: check_activations(CONFIG, *activations(**changes)), *parts)
+    check_inputs(CONFIG, activations())
+    refuses(lambda: check_inputs(CONFIG, activations(**changes)), *parts)
 
 
 @pytest.mark.parametrize("bits", BOTH)
@@ -280,9 +280,9 @@ def test_an_input_below_the_symmetric_range_is_refused(bits: int) -> None:
     hidden = np.zeros((1, 1, 8), f"int{bits}")
     hidden[0, 0, 3] = -(2 ** (bits - 1)) + 1
     mask = np.ones((1, 1), np.uint8)
-    check_activations(config, hidden, mask)
+    check_inputs(config, {"hidden": hidden, "mask": mask})
     hidden[0, 0, 3] -= 1
-    refuses(lambda: check_activations(config, hidden, mask), str(-(2 ** (bits - 1))))
+    refuses(lambda: check_inputs(config, {"hidden": hidden, "mask": mask}), str(-(2 ** (bits - 1))))
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
+import numpy as np
+
 from transfab.quant.config import LayerConfig
+from transfab.quant.intmath import Array, limit
 
 # Axes: B batch, S sequence, E hidden, F feed-forward, H heads. `stream` is the residual stream's
 # dtype; a name that ends in "?" exists with a 16-bit residual only.
@@ -83,3 +87,38 @@ def specifications(
             kind = f"int{config.residual_bits}" if dtype == "stream" else dtype
             made[name.rstrip("?")] = (tuple(sizes[axis] for axis in axes), kind)
     return made
+
+
+def check_inputs(config: LayerConfig, tensors: Mapping[str, Array]) -> None:
+    """Raise ValueError unless tensors that a stage reads fit the config and each other.
+
+    tensors  name -> tensor, the first of them (B, S, channels); as `specifications` gives shapes
+             and dtypes, B >= 1, S in [1, config.sequence], no value below -127 or -32767, a mask
+             of 0 and 1 with a real token in every sequence (without one there is no softmax)
+    """
+    name, first = next(iter(tensors.items()))
+    if first.ndim != 3:
+        raise ValueError(f"{name} must be (B, S, channels), not {first.shape}")
+    batch, sequence = first.shape[:2]
+    if not 1 <= sequence <= config.sequence or batch < 1:
+        raise ValueError(
+            f"sequence length must be in [1, {config.sequence}] and the batch at least 1, "
+            f"not {sequence} and {batch}: shorten the text"
+        )
+    expected: dict[str, Specification] = {}
+    for stage in ("inputs", *TENSORS):
+        expected |= specifications(config, stage, batch, sequence)
+    for name, tensor in tensors.items():
+        shape, dtype = expected[name]
+        if tensor.shape != shape or tensor.dtype != np.dtype(dtype):
+            raise ValueError(f"{name} must be {shape} {dtype}, not {tensor.shape} {tensor.dtype}")
+        if name == "mask":
+            if tensor.max() > 1:
+                raise ValueError(f"mask must be of 0 and 1, not {int(tensor.max())}")
+            if not (real := tensor.any(axis=1)).all():
+                raise ValueError(f"sequence {int(real.argmin())} has no unmasked token")
+        elif int(tensor.min()) < -limit(8 * tensor.itemsize):
+            raise ValueError(
+                f"{name} must be at least {-limit(8 * tensor.itemsize)}, not "
+                f"{int(tensor.min())}: saturate it"
+            )
