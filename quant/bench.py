@@ -102,6 +102,8 @@ def _alternate(calls: dict[str, Callable[[], object]], repetitions: int) -> dict
     with torch.inference_mode():
         for repetition in range(repetitions + 3):
             for name, call in calls.items():
+                # torch's idle threads spin on after a call and would share the next one's cores.
+                time.sleep(0.02)
                 start = time.perf_counter()
                 call()
                 if repetition >= 3:

