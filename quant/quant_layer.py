@@ -22,7 +22,7 @@ from transfab.quant.bert.layer import STAGES, LayerParameters, run_stage
 from transfab.quant.bert.output import OutputParameters
 from transfab.quant.bert.pack import pack_layer
 from transfab.quant.bert.qkv import QkvParameters
-from transfab.quant.bert.reference import float_layer
+from transfab.quant.bert.reference import float_feed_forward, float_layer
 from transfab.quant.bert.scales import Affine, Statistics, hidden_scales, layer_inputs, layer_scales
 from transfab.quant.bert.shapes import check_inputs
 from transfab.quant.bert.weights import FloatArray, FloatLayer, load_layer
@@ -107,16 +107,8 @@ def attention(layer: Module, hidden_states: Tensor, attention_mask: Tensor | Non
 def ffn(layer: Module, attention_out: Tensor) -> Tensor:
     """Run the feed-forward half in float64, (1, S, E) to (1, S, E); raises as `attention` does."""
     weights, rows, _ = _inputs(layer, attention_out)
-
-    def vectors(name: str) -> tuple[Tensor, Tensor]:
-        linear = getattr(weights, name)
-        return torch.from_numpy(linear.weight), torch.from_numpy(linear.bias)
-
     with one_thread_each():
-        inner = functional.gelu(functional.linear(rows, *vectors("intermediate")))
-        total = functional.linear(inner, *vectors("output")) + rows
-        gain, bias = vectors("output_norm")
-        return functional.layer_norm(total, gain.shape, gain, bias, weights.epsilon)[None]
+        return torch.from_numpy(float_feed_forward(weights, rows.numpy())["output"])[None]
 
 
 def quantize_layer(

@@ -122,7 +122,8 @@ def truncated(acc: Any, scale: Any, bits: int) -> Any:
 
 
 def unscaled(acc: Any, scale: Any, bits: int) -> Any:
-    return acc.astype(f"int{bits}")
+    # Kept off the one value that the next stage refuses.
+    return np.maximum(acc.astype(f"int{bits}"), 1 - 2 ** (bits - 1))
 
 
 def skip_times(factor: int, residual: Any) -> Any:

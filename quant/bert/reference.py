@@ -56,9 +56,6 @@ def float_layer(layer: FloatLayer, hidden: FloatArray) -> dict[str, FloatArray]:
     context = (scores.softmax(-1) @ heads(value)).transpose(0, 1).reshape(sequence, size)
     attention_sum = _linear(context, layer.attention_output) + x
     attention_output = _norm(attention_sum, layer.attention_norm, layer.epsilon)
-    preactivation = _linear(attention_output, layer.intermediate)
-    activated = functional.gelu(preactivation)
-    output_sum = _linear(activated, layer.output) + attention_output
     tensors = {
         "query": query,
         "key": key,
@@ -66,6 +63,22 @@ def float_layer(layer: FloatLayer, hidden: FloatArray) -> dict[str, FloatArray]:
         "context": context,
         "attention_sum": attention_sum,
         "attention_output": attention_output,
+    }
+    halves = {name: np.asarray(tensor.numpy()) for name, tensor in tensors.items()}
+    return halves | float_feed_forward(layer, halves["attention_output"])
+
+
+def float_feed_forward(layer: FloatLayer, attention_output: FloatArray) -> dict[str, FloatArray]:
+    """Run the feed-forward half of a layer on one sequence.
+
+    attention_output  (S, E) float64
+    ->                intermediate_preactivation, intermediate_gelu, output_sum, output
+    """
+    x = torch.from_numpy(attention_output)
+    preactivation = _linear(x, layer.intermediate)
+    activated = functional.gelu(preactivation)
+    output_sum = _linear(activated, layer.output) + x
+    tensors = {
         "intermediate_preactivation": preactivation,
         "intermediate_gelu": activated,
         "output_sum": output_sum,
