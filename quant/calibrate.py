@@ -15,8 +15,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from transfab.quant.bert.fit import Batch, Runner, fit_layer
+from transfab.quant.bert.layer import LayerParameters
+from transfab.quant.bert.pack import pack_layer
 from transfab.quant.bert.reference import embed, float_layer
 from transfab.quant.bert.scales import (
+    Affine,
     HiddenScales,
     LayerScales,
     Statistics,
@@ -25,21 +29,25 @@ from transfab.quant.bert.scales import (
     layer_scales,
 )
 from transfab.quant.bert.weights import FloatArray, FloatEmbeddings, FloatLayer
+from transfab.quant.intmath import Array
 from transfab.quant.sources import Source
 
 # Below this the ranges are those of a few sentences: 8 of them lose 5 dB.
 LEAST_TOKENS = 512
 SIGNIFICANT_BITS = 16
+# Tokens that an executor runs at once, padding included.
+BATCH_TOKENS = 2048
 
 
 @dataclass(frozen=True)
 class CalibratedLayer:
-    """One layer, what calibration saw of it and the scales chosen from that."""
+    """One layer, what calibration saw of it, the scales chosen from that, and its integers."""
 
     index: int
     layer: FloatLayer
     statistics: dict[str, Statistics]
     scales: LayerScales
+    params: LayerParameters
 
 
 def round_significant(value: FloatArray) -> FloatArray:
@@ -105,6 +113,31 @@ class FloatEncoder:
         return _merge([reduced for _, reduced in results])
 
 
+def pad(states: Sequence[FloatArray], scale: Affine, bits: int) -> dict[str, Array]:
+    """Quantize states of several lengths into one batch; padding is zero and masked.
+
+    states  B arrays (S_b, E) float64
+    ->      hidden (B, max S_b, E) int8 or int16, mask (B, max S_b) uint8
+    """
+    longest = max(len(state) for state in states)
+    mask = np.array([[int(i < len(state)) for i in range(longest)] for state in states], np.uint8)
+    hidden = np.zeros((len(states), longest, states[0].shape[1]), f"int{bits}")
+    for row, state in enumerate(states):
+        hidden[row, : len(state)] = scale.quantize(state, bits)
+    return {"hidden": hidden, "mask": mask}
+
+
+def grouped(states: Sequence[FloatArray], tokens: int) -> Iterator[list[FloatArray]]:
+    """States by length, in groups of at most `tokens` rows once padded, or of one."""
+    group: list[FloatArray] = []
+    for state in sorted(states, key=len):
+        if group and (len(group) + 1) * len(state) > tokens:
+            yield group
+            group = []
+        group.append(state)
+    yield group
+
+
 def calibrate(
     source: Source,
     embeddings: FloatEmbeddings,
@@ -112,6 +145,7 @@ def calibrate(
     layers: int,
     residual_bits: int,
     threads: int = 1,
+    runner: Runner | None = None,
 ) -> Iterator[CalibratedLayer]:
     """Calibrate layers 0 to layers - 1, yielding each as soon as it is done.
 
@@ -121,6 +155,8 @@ def calibrate(
     layers         how many, in [1, source.layers]
     residual_bits  8 or 16
     threads        sequences run at once; changes no bit of the result
+    runner         executor on which weights are fitted to the integers of the same texts; None
+                   rounds them to the nearest, in a fraction of the time (1 to 2 dB worse)
 
     Raises ValueError when there are fewer than LEAST_TOKENS tokens.
     """
@@ -131,17 +167,30 @@ def calibrate(
             "give a longer file, or none for the packaged corpus"
         )
     encoder = FloatEncoder(embeddings, sequences, threads)
+    config = source.config(residual_bits)
     layer = source.layer(0)
     hidden: HiddenScales | None = None
+    first, batches = encoder.states, list[Batch]()
     for index in range(layers):
         following = source.layer(index + 1) if index + 1 < source.layers else None
         statistics = encoder.advance(layer)
         if hidden is None:
             hidden = hidden_scales(statistics["hidden"], layer_inputs(layer), residual_bits)
+            if runner is not None:
+                batches = [
+                    pad(group, hidden.stream, residual_bits)
+                    for group in grouped(first, BATCH_TOKENS)
+                ]
+            del first
         consumers = layer_inputs(following) if following is not None else ()
         output = hidden_scales(statistics["output"], consumers, residual_bits)
         scales = layer_scales(layer, statistics, hidden, output, residual_bits)
-        yield CalibratedLayer(index, layer, statistics, scales)
+        if runner is None:
+            params = pack_layer(config, layer, scales, statistics)
+        else:
+            with one_thread_each():
+                params = fit_layer(config, layer, scales, statistics, batches, runner)
+        yield CalibratedLayer(index, layer, statistics, scales, params)
         if following is None:
             return
         layer, hidden = following, output

@@ -13,12 +13,11 @@ from typing import Final, Literal
 import numpy as np
 
 from transfab.quant.bert.layer import STAGES
-from transfab.quant.bert.pack import pack_layer
 from transfab.quant.bert.reference import embed, float_layer
 from transfab.quant.bert.scales import Affine, HiddenScales, LayerScales
 from transfab.quant.bert.weights import FloatArray
 from transfab.quant.bundle import INPUT_FILE, BundleWriter, scales_file, stage_file, writing
-from transfab.quant.calibrate import calibrate, one_thread_each
+from transfab.quant.calibrate import calibrate, one_thread_each, pad
 from transfab.quant.config import LayerConfig
 from transfab.quant.executors import Executor
 from transfab.quant.intmath import Array
@@ -29,8 +28,9 @@ from transfab.quant.sources import Source
 Level = Literal["stage", "op"]
 
 # Sentences, paragraphs (128 tokens and more) and passages (512) of the packaged corpus. With
-# short text alone 512 tokens lose 5 dB.
-CALIBRATION: Final = (256, 24, 12)
+# short text alone 512 tokens lose 5 dB; fitted weights need several tokens for each channel.
+CALIBRATION: Final = (1400, 48, 24)
+QUICK_CALIBRATION: Final = (256, 24, 12)
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ class Request:
     residual_bits      8 or 16
     level              "stage": stage outputs; "op": every tensor between operators as well
     threads            changes no bit of the result
+    quick              round weights to the nearest instead of fitting them to the integers
     """
 
     sequences: Sequence[list[int]]
@@ -54,6 +55,7 @@ class Request:
     residual_bits: int = 16
     level: Level = "stage"
     threads: int = 1
+    quick: bool = False
 
 
 def check_request(source: Source, request: Request) -> None:
@@ -79,20 +81,6 @@ def token_digest(sequences: Sequence[list[int]]) -> str:
     for tokens in sequences:
         digest.update(np.array([len(tokens), *tokens], "<i8").tobytes())
     return digest.hexdigest()
-
-
-def pad(states: Sequence[FloatArray], scale: Affine, bits: int) -> dict[str, Array]:
-    """Quantize states of several lengths into one batch; padding is zero and masked.
-
-    states  B arrays (S_b, E) float64
-    ->      hidden (B, max S_b, E) int8 or int16, mask (B, max S_b) uint8
-    """
-    longest = max(len(state) for state in states)
-    mask = np.array([[int(i < len(state)) for i in range(longest)] for state in states], np.uint8)
-    hidden = np.zeros((len(states), longest, states[0].shape[1]), f"int{bits}")
-    for row, state in enumerate(states):
-        hidden[row, : len(state)] = scale.quantize(state, bits)
-    return {"hidden": hidden, "mask": mask}
 
 
 def tensor_scales(scales: LayerScales) -> dict[str, Affine]:
@@ -177,14 +165,20 @@ def _write_layers(
     states = [embed(embeddings, tokens) for tokens in request.sequences]
     stream: dict[str, Array] = {}
     for calibrated in calibrate(
-        source, embeddings, request.calibration, request.layers.stop, bits, request.threads
+        source,
+        embeddings,
+        request.calibration,
+        request.layers.stop,
+        bits,
+        request.threads,
+        None if request.quick else executor,
     ):
         index, scales = calibrated.index, calibrated.scales
         with one_thread_each():
             floats = [{"hidden": state, **float_layer(calibrated.layer, state)} for state in states]
         if index in request.layers:
-            yield f"layer {index}: calibrated, packing and running in integers"
-            params = pack_layer(config, calibrated.layer, scales, calibrated.statistics)
+            yield f"layer {index}: calibrated, running in integers"
+            params = calibrated.params
             if not stream:
                 stream = pad(states, scales.hidden.stream, bits)
                 writer.add_tensors(INPUT_FILE, {"input": stream})

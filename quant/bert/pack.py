@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,6 +15,7 @@ from transfab.quant.bert.layernorm import LayerNorm
 from transfab.quant.bert.output import OutputParameters
 from transfab.quant.bert.qkv import QkvParameters
 from transfab.quant.bert.residual import SKIP_SHIFT_LIMIT, ResidualLinear
+from transfab.quant.bert.rounding import round_weights
 from transfab.quant.bert.scales import Affine, HiddenScales, LayerScales, Statistics
 from transfab.quant.bert.weights import FloatArray, FloatLayer, FloatLinear
 from transfab.quant.config import (
@@ -70,45 +73,68 @@ def pack_requantize(source: Affine, target: Affine) -> Requantize:
     return Requantize(_multiplier(ratio, shift), _rounded("offset", offset * 2.0**shift), shift)
 
 
-def pack_weight(
-    linear: FloatLinear, operand: Affine, mean: FloatArray
-) -> tuple[Int8Array, Int32Array, FloatArray]:
+@dataclass(frozen=True)
+class Fit:
+    """What a projection's rounding is to match.
+
+    mean        (K,) float64         mean operand, in integer steps
+    output      (N,) float64         mean output in real units, which the bias makes exact
+    covariance  (K, K) float64|None  of the operand; None rounds each weight to the nearest
+    """
+
+    mean: FloatArray
+    output: FloatArray
+    covariance: FloatArray | None = None
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A projection in integers: weight (N, K) int8, bias (N,) int32, accumulator scale (N,)."""
+
+    weight: Int8Array
+    bias: Int32Array
+    scale: FloatArray
+
+
+def nearest_fit(linear: FloatLinear, operand: Affine, mean: FloatArray) -> Fit:
+    """The mean output of the float weights at the real mean input (K,)."""
+    steps = (mean - operand.center) / operand.scale
+    return Fit(steps, linear.weight @ mean + linear.bias)
+
+
+def pack_weight(linear: FloatLinear, operand: Affine, fit: Fit) -> Packed:
     """Round a projection's weights to int8 per output channel.
 
     operand  scales of the int8 input; folded into the weights (scale) and the bias (center)
-    mean     (K,) float64   mean input, at which the bias corrects the weights' rounding error
-    ->  weight (N, K) int8, bias (N,) int32, scale of the accumulator (N,) float64
     """
     folded = linear.weight * operand.scale
     largest = np.abs(folded).max(axis=1)
     # An all-zero output channel still needs a scale that keeps its bias within 27 bits.
     scale = np.maximum(largest, max(float(largest.max()) * 2.0**-10, 1e-30)) / limit(8)
-    weight = np.clip(np.floor(folded / scale[:, None] + 0.5), -limit(8), limit(8))
-    error = (folded - weight * scale[:, None]) @ ((mean - operand.center) / operand.scale)
-    bias = (linear.weight @ operand.center + linear.bias + error) / scale
-    return weight.astype(np.int8), _rounded("bias", bias, ACCUMULATOR_BITS).astype(np.int32), scale
+    steps = folded / scale[:, None]
+    if fit.covariance is None:
+        weight = np.clip(np.floor(steps + 0.5), -limit(8), limit(8)).astype(np.int8)
+    else:
+        weight = round_weights(steps, fit.covariance)
+    bias = fit.output / scale - weight.astype(np.float64) @ fit.mean
+    return Packed(weight, _rounded("bias", bias, ACCUMULATOR_BITS).astype(np.int32), scale)
 
 
-def pack_linear(
-    linear: FloatLinear, operand: Affine, mean: FloatArray, target: Affine
-) -> tuple[Int8Array, Int32Array, Requantize]:
-    """The three fields of a `Linear` that maps `operand` integers to `target` integers."""
-    weight, bias, scale = pack_weight(linear, operand, mean)
-    return weight, bias, pack_requantize(Affine(scale, np.zeros_like(scale)), target)
+def pack_linear(packed: Packed, target: Affine) -> Linear:
+    """A projection that maps its operand's integers to `target` integers."""
+    source = Affine(packed.scale, np.zeros_like(packed.scale))
+    return Linear(packed.weight, packed.bias, pack_requantize(source, target))
 
 
-def pack_residual(
-    linear: FloatLinear, operand: Affine, mean: FloatArray, skip: Affine, total: Affine
-) -> ResidualLinear:
-    """Constants of a projection whose result is added to a skip input."""
-    weight, bias, scale = pack_weight(linear, operand, mean)
-    ratio, skip_ratio = scale / total.scale, skip.scale / total.scale
+def pack_residual(packed: Packed, skip: Affine, total: Affine) -> ResidualLinear:
+    """A projection whose result is added to a skip input."""
+    ratio, skip_ratio = packed.scale / total.scale, skip.scale / total.scale
     shift = shift_for(ratio)
     skip_shift = min(max(shift - shift_for(skip_ratio), 0), SKIP_SHIFT_LIMIT)
     shift = min(shift, shift_for(skip_ratio) + skip_shift)
     return ResidualLinear(
-        weight=weight,
-        bias=bias,
+        weight=packed.weight,
+        bias=packed.bias,
         multiplier=_multiplier(ratio, shift),
         skip_multiplier=_multiplier(skip_ratio, shift - skip_shift),
         offset=_rounded("offset", skip.center / total.scale * 2.0**shift),
@@ -134,23 +160,44 @@ def pack_layernorm(norm: FloatLinear, epsilon: float, total: Affine, target: Aff
     )
 
 
+def operands(scales: LayerScales) -> dict[str, tuple[str, Affine]]:
+    """For each projection, the float tensor that it reads and the scales of that as int8."""
+    hidden = ("hidden", scales.hidden.operand)
+    return {
+        "query": hidden,
+        "key": hidden,
+        "value": hidden,
+        "attention_output": ("context", scales.context),
+        "intermediate": ("attention_output", scales.attention_output.operand),
+        "output": ("intermediate_gelu", scales.intermediate),
+    }
+
+
 def pack_layer(
-    config: LayerConfig, layer: FloatLayer, scales: LayerScales, statistics: dict[str, Statistics]
+    config: LayerConfig,
+    layer: FloatLayer,
+    scales: LayerScales,
+    statistics: Mapping[str, Statistics],
+    packed: Mapping[str, Packed] | None = None,
 ) -> LayerParameters:
     """Integer parameters of a layer.
 
     statistics  by the names of `float_layer`, and `hidden`: their means correct the biases
+    packed      projections already rounded, by name; the others are rounded to the nearest
 
     Raises ValueError when a bound of the arithmetic does not hold: nothing wraps silently.
     """
+    weights = dict(packed or {})
+    for name, (source, operand) in operands(scales).items():
+        if name not in weights:
+            linear: FloatLinear = getattr(layer, name)
+            fit = nearest_fit(linear, operand, statistics[source].mean)
+            weights[name] = pack_weight(linear, operand, fit)
 
     def narrowing(hidden: HiddenScales) -> Requantize | None:
         if config.residual_bits == 8:
             return None
         return pack_requantize(hidden.stream, hidden.operand)
-
-    def linear(name: str, operand: Affine, source: str, target: Affine) -> Linear:
-        return Linear(*pack_linear(getattr(layer, name), operand, statistics[source].mean, target))
 
     hidden, middle = scales.hidden, scales.attention_output
     per_score = scales.query.scale * scales.key.scale / math.sqrt(config.head_size)
@@ -161,9 +208,9 @@ def pack_layer(
     params = LayerParameters(
         qkv=QkvParameters(
             hidden=narrowing(hidden),
-            query=linear("query", hidden.operand, "hidden", scales.query),
-            key=linear("key", hidden.operand, "hidden", scales.key),
-            value=linear("value", hidden.operand, "hidden", scales.value),
+            query=pack_linear(weights["query"], scales.query),
+            key=pack_linear(weights["key"], scales.key),
+            value=pack_linear(weights["value"], scales.value),
         ),
         attention=AttentionParameters(
             scores_multiplier=_multiplier(per_score, scores_shift),
@@ -171,11 +218,7 @@ def pack_layer(
             exponential_table=exponential_table(),
             context=pack_requantize(context_mean, scales.context),
             projection=pack_residual(
-                layer.attention_output,
-                scales.context,
-                statistics["context"].mean,
-                hidden.stream,
-                scales.attention_sum,
+                weights["attention_output"], hidden.stream, scales.attention_sum
             ),
             layernorm=pack_layernorm(
                 layer.attention_norm, layer.epsilon, scales.attention_sum, middle.stream
@@ -183,19 +226,13 @@ def pack_layer(
         ),
         intermediate=IntermediateParameters(
             hidden=narrowing(middle),
-            projection=linear("intermediate", middle.operand, "attention_output", gelu_steps),
+            projection=pack_linear(weights["intermediate"], gelu_steps),
             fraction_bits=scales.fraction_bits,
             gelu_table=gelu_table(scales.fraction_bits),
             activation=pack_requantize(gelu_steps, scales.intermediate),
         ),
         output=OutputParameters(
-            projection=pack_residual(
-                layer.output,
-                scales.intermediate,
-                statistics["intermediate_gelu"].mean,
-                middle.stream,
-                scales.output_sum,
-            ),
+            projection=pack_residual(weights["output"], middle.stream, scales.output_sum),
             layernorm=pack_layernorm(
                 layer.output_norm, layer.epsilon, scales.output_sum, scales.output.stream
             ),

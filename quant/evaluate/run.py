@@ -22,6 +22,7 @@ class Request:
     widths       of the residual stream, of 8 and 16
     baselines    names out of BASELINES
     threads      changes no bit of an integer scheme
+    quick        weights rounded to the nearest, not fitted
     """
 
     classes: Sequence[LengthClass]
@@ -29,6 +30,7 @@ class Request:
     widths: Sequence[int] = (16, 8)
     baselines: Sequence[str] = ()
     threads: int = 1
+    quick: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,13 @@ def evaluate(source: Source, request: Request, progress: Step = lambda text: Non
     """
     embeddings = source.embeddings()
     integer = integer_schemes(
-        source, embeddings, request.calibration, request.widths, request.threads, progress
+        source,
+        embeddings,
+        request.calibration,
+        request.widths,
+        request.threads,
+        request.quick,
+        progress,
     )
     reference: dict[str, list[States]] = {}
     for group in request.classes:

@@ -9,22 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from itertools import pairwise
 from typing import Final, Protocol
 
 import numpy as np
 
 from transfab.quant.bert.layer import LayerParameters, run_layer
-from transfab.quant.bert.pack import pack_layer
 from transfab.quant.bert.reference import embed, float_layer
-from transfab.quant.bert.scales import Affine, HiddenScales, LayerScales
+from transfab.quant.bert.scales import Affine
 from transfab.quant.bert.weights import FloatArray, FloatEmbeddings, FloatLayer
-from transfab.quant.calibrate import calibrate, one_thread_each
+from transfab.quant.calibrate import calibrate, one_thread_each, pad
 from transfab.quant.config import LayerConfig
-from transfab.quant.golden import pad
+from transfab.quant.executors import Executor, IntegerExecutor
 from transfab.quant.intmath import Array
 from transfab.quant.native import NativeLayer, available
+from transfab.quant.native_executor import NativeExecutor
 from transfab.quant.sources import Source
 
 # Tokens run at once, padding included; bounds the memory of the numpy layer.
@@ -121,26 +120,6 @@ def batches(sequences: Sequence[list[int]], tokens: int) -> Iterator[Sequence[li
         yield sequences[start:]
 
 
-def at_width(scales: LayerScales, bits: int) -> LayerScales:
-    """Scales calibrated for a 16-bit residual stream, with one of `bits` instead.
-
-    Statistics do not depend on the width, and neither does any scale but the stream's, which at
-    8 bits is that of the int8 operand.
-    """
-    if bits == 16:
-        return scales
-
-    def narrow(hidden: HiddenScales) -> HiddenScales:
-        return HiddenScales(hidden.operand, hidden.operand)
-
-    return replace(
-        scales,
-        hidden=narrow(scales.hidden),
-        attention_output=narrow(scales.attention_output),
-        output=narrow(scales.output),
-    )
-
-
 def runner(config: LayerConfig, params: LayerParameters, threads: int) -> Run:
     """The C++ layer, or the definition in numpy where no compiler is: the same bits."""
     if available()[0]:
@@ -155,23 +134,32 @@ def integer_schemes(
     calibration: Sequence[list[int]],
     widths: Sequence[int],
     threads: int,
+    quick: bool = False,
     progress: Step = lambda text: None,
 ) -> list[IntegerScheme]:
-    """Calibrate once and pack every layer for each width of the residual stream.
+    """Calibrate and pack every layer for each width of the residual stream.
 
     calibration  token ids of the calibration texts
     widths       of 8 and 16
+    quick        weights rounded to the nearest, not fitted to the integers of that width
     """
-    layers: dict[int, list[tuple[Run, Affine, Affine]]] = {bits: [] for bits in widths}
-    progress(f"calibrating on {len(calibration)} texts")
-    # With the wider stream: the narrower one's scales are among its scales.
-    for calibrated in calibrate(
-        source, embeddings, calibration, source.layers, max(widths), threads
-    ):
-        progress(f"layer {calibrated.index}: calibrated, packing")
-        for bits in widths:
-            config, scales = source.config(bits), at_width(calibrated.scales, bits)
-            params = pack_layer(config, calibrated.layer, scales, calibrated.statistics)
-            run = runner(config, params, threads)
-            layers[bits].append((run, scales.hidden.stream, scales.output.stream))
-    return [IntegerScheme(embeddings, bits, layers[bits]) for bits in widths]
+    executor: Executor = NativeExecutor(threads) if available()[0] else IntegerExecutor()
+    schemes = []
+    for bits in widths:
+        progress(f"calibrating R{bits} on {len(calibration)} texts")
+        layers: list[tuple[Run, Affine, Affine]] = []
+        for calibrated in calibrate(
+            source,
+            embeddings,
+            calibration,
+            source.layers,
+            bits,
+            threads,
+            None if quick else executor,
+        ):
+            progress(f"R{bits} layer {calibrated.index}: calibrated")
+            run = runner(source.config(bits), calibrated.params, threads)
+            streams = calibrated.scales.hidden.stream, calibrated.scales.output.stream
+            layers.append((run, *streams))
+        schemes.append(IntegerScheme(embeddings, bits, layers))
+    return schemes

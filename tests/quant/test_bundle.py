@@ -120,7 +120,7 @@ def test_stage_inputs_are_what_the_stages_were_given(
         return run(self, config, stage, params, inputs)
 
     monkeypatch.setattr(IntegerExecutor, "run", recording)
-    bundle = read_bundle(make_bundle(tmp_path / "bundle"))
+    bundle = read_bundle(make_bundle(tmp_path / "bundle", quick=True))
     assert len(seen) == 8
     for layer, stage in bundle.stages():
         inputs = bundle.stage_inputs(layer, stage)

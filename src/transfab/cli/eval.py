@@ -24,6 +24,9 @@ def command(
         str | None,
         typer.Argument(help="Model folder or hub id; by default the packaged MiniLM."),
     ] = None,
+    quick: Annotated[
+        bool, typer.Option(help="Round weights to the nearest on less text: 1 to 2 dB worse.")
+    ] = False,
     random: Annotated[
         str | None, typer.Option(help="Seeded weights instead of a model, such as bert-tiny.")
     ] = None,
@@ -60,7 +63,7 @@ def command(
     from transfab.quant.evaluate.picture import check_path, draw, missing
     from transfab.quant.evaluate.run import Request, evaluate
     from transfab.quant.evaluate.texts import held_out
-    from transfab.quant.golden import CALIBRATION
+    from transfab.quant.golden import CALIBRATION, QUICK_CALIBRATION
     from transfab.quant.random_source import RandomSource
     from transfab.quant.sources import Source, open_source
 
@@ -75,11 +78,13 @@ def command(
     step(f"opening {random or model or 'the packaged model'}")
     source: Source = RandomSource(random, seed) if random else open_source(model, revision)
     corpus = (
-        packaged("calibration", *CALIBRATION) if calibration is None else read_texts(calibration)
+        packaged("calibration", *(QUICK_CALIBRATION if quick else CALIBRATION))
+        if calibration is None
+        else read_texts(calibration)
     )
     classes = held_out(source, corpus, (sentences, paragraphs, passages), text, step)
     known = [source.tokens(line)[: source.longest] for line in corpus]
-    result = evaluate(source, Request(classes, known, widths, names, threads), step)
+    result = evaluate(source, Request(classes, known, widths, names, threads, quick), step)
     if picture is not None:
         if lack := missing():
             result.skipped["picture"] = lack

@@ -29,6 +29,9 @@ def command(
         Path | None,
         typer.Option(help="UTF-8 file, one text a line; by default the packaged corpus."),
     ] = None,
+    quick: Annotated[
+        bool, typer.Option(help="Round weights to the nearest on less text: 1 to 2 dB worse.")
+    ] = False,
     random: Annotated[
         str | None, typer.Option(help="Seeded weights instead of a model, such as bert-base.")
     ] = None,
@@ -41,7 +44,7 @@ def command(
     """Write the golden bundle of one layer, a range of layers or all, cascaded in integers."""
     from transfab.cli.executors import fastest
     from transfab.quant.corpus import packaged, read_texts
-    from transfab.quant.golden import CALIBRATION, Request, golden
+    from transfab.quant.golden import CALIBRATION, QUICK_CALIBRATION, Request, golden
     from transfab.quant.notebook_text import TEXT_128
     from transfab.quant.random_source import RandomSource
     from transfab.quant.sources import Source, open_source
@@ -64,7 +67,9 @@ def command(
         if len(tokens) > sequence:
             step(f"text {index} has {len(tokens)} tokens: cut at {sequence} (--sequence)")
     corpus = (
-        packaged("calibration", *CALIBRATION) if calibration is None else read_texts(calibration)
+        packaged("calibration", *(QUICK_CALIBRATION if quick else CALIBRATION))
+        if calibration is None
+        else read_texts(calibration)
     )
     manifest = golden(
         source,
@@ -77,6 +82,7 @@ def command(
             residual_bits=residual,
             level=level,  # type: ignore[arg-type]
             threads=threads,
+            quick=quick,
         ),
         out,
         fastest(threads),

@@ -15,6 +15,7 @@ from strategies import LARGEST_MULTIPLIER, examples, refuses
 
 from transfab.quant.bert.layer import LayerParameters, run_layer
 from transfab.quant.bert.pack import (
+    nearest_fit,
     pack_layer,
     pack_layernorm,
     pack_linear,
@@ -27,7 +28,6 @@ from transfab.quant.bert.scales import Affine, LayerScales, Statistics, hidden_s
 from transfab.quant.bert.weights import FloatLayer, FloatLinear
 from transfab.quant.config import LayerConfig
 from transfab.quant.intmath import requantize
-from transfab.quant.parameters import Linear
 
 HALF = Fraction(1, 2)
 # A float64 division and product each err by 2**-53; the bounds leave 2**-40 for them.
@@ -168,6 +168,13 @@ def draw_linear(seed: int, outputs: int, inputs: int) -> tuple[FloatLinear, Affi
     return linear, operand, operand.center + operand.scale * rng.normal(0, 20, inputs)
 
 
+def nearest(
+    linear: FloatLinear, operand: Affine, mean: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    packed = pack_weight(linear, operand, nearest_fit(linear, operand, mean))
+    return packed.weight, packed.bias, packed.scale
+
+
 def exact_row(linear: FloatLinear, row: int, real: list[Fraction]) -> Fraction:
     weight = linear.weight[row].tolist()
     terms = (Fraction(w) * x for w, x in zip(weight, real, strict=True))
@@ -179,7 +186,7 @@ def exact_row(linear: FloatLinear, row: int, real: list[Fraction]) -> Fraction:
 def test_a_packed_projection_is_within_its_rounding(seed: int, outputs: int, inputs: int) -> None:
     """Half a step of weight times the distance of each input from its mean, half a step of bias."""
     linear, operand, mean = draw_linear(seed, outputs, inputs)
-    weight, bias, scale = pack_weight(linear, operand, mean)
+    weight, bias, scale = nearest(linear, operand, mean)
     assert (weight.dtype, bias.dtype) == (np.int8, np.int32)
     assert np.abs(weight).max() == 127
     rng = np.random.default_rng(seed + 1)
@@ -200,7 +207,7 @@ def test_the_bias_corrects_the_rounding_of_the_weights_at_the_mean(
     seed: int, outputs: int, inputs: int
 ) -> None:
     linear, operand, mean = draw_linear(seed, outputs, inputs)
-    weight, bias, scale = pack_weight(linear, operand, mean)
+    weight, bias, scale = nearest(linear, operand, mean)
     real = [Fraction(value) for value in mean.tolist()]
     constants = zip(real, operand.center.tolist(), operand.scale.tolist(), strict=True)
     steps = [(m - Fraction(c)) / Fraction(s) for m, c, s in constants]
@@ -212,7 +219,7 @@ def test_the_bias_corrects_the_rounding_of_the_weights_at_the_mean(
 
 def test_an_all_zero_channel_keeps_its_bias_within_27_bits() -> None:
     linear = FloatLinear(np.array([[0.5, -0.25], [0.0, 0.0]]), np.array([0.0, 3.0]))
-    weight, bias, scale = pack_weight(linear, wide(0.05, size=2), np.zeros(2))
+    weight, bias, scale = nearest(linear, wide(0.05, size=2), np.zeros(2))
     assert weight[1].tolist() == [0, 0]
     assert abs(bias[1] * scale[1] - 3.0) <= scale[1] / 2
     assert abs(int(bias[1])) < 2**26
@@ -221,8 +228,8 @@ def test_an_all_zero_channel_keeps_its_bias_within_27_bits() -> None:
 @pytest.mark.parametrize("bias", [2.0**31, 2.0**32, -(2.0**32), 2.0**40 + 5])
 def test_a_bias_beyond_its_width_is_refused_and_does_not_wrap(bias: float) -> None:
     linear = FloatLinear(np.array([[127.0]]), np.array([bias]))
-    packed = (linear, affine(1.0), np.zeros(1), affine(1e6))
-    refuses(lambda: Linear(*pack_linear(*packed)))
+    fit = nearest_fit(linear, affine(1.0), np.zeros(1))
+    refuses(lambda: pack_linear(pack_weight(linear, affine(1.0), fit), affine(1e6)))
 
 
 @given(st.floats(1e-6, 10), st.floats(1e-6, 10), st.floats(1e-3, 10), st.floats(-1, 1))
@@ -232,7 +239,8 @@ def test_the_residual_constants_are_the_two_ratios(
 ) -> None:
     """Both keep 17 bits unless their ratio is beyond the 18 bits of skip_shift."""
     linear = FloatLinear(np.array([[weight]]), np.zeros(1))
-    packed = pack_residual(linear, affine(1.0), np.zeros(1), affine(skip, center), affine(total))
+    rounded = pack_weight(linear, affine(1.0), nearest_fit(linear, affine(1.0), np.zeros(1)))
+    packed = pack_residual(rounded, affine(skip, center), affine(total))
     acc_ratio = Fraction(weight) / 127 / Fraction(total)
     skip_ratio = Fraction(skip) / Fraction(total)
     steps = Fraction(2**packed.shift)

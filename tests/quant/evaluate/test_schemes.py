@@ -5,22 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from transfab.quant.bert.pack import pack_layer
 from transfab.quant.bert.reference import embed, float_layer
 from transfab.quant.bert.scales import Affine
-from transfab.quant.calibrate import calibrate
 from transfab.quant.evaluate import schemes
 from transfab.quant.evaluate.run import compare
 from transfab.quant.evaluate.schemes import (
     IntegerScheme,
-    at_width,
     batches,
     float_states,
     integer_schemes,
 )
 from transfab.quant.evaluate.texts import LengthClass
 from transfab.quant.native import available
-from transfab.quant.parameters import flatten
 from transfab.quant.random_source import RandomSource
 
 SOURCE = RandomSource("bert-tiny")
@@ -80,21 +76,6 @@ def test_without_a_compiler_the_states_are_the_same(integer, monkeypatch):
     for quick, scheme in zip(integer, slow, strict=True):
         for a, b in zip(all_states(quick), all_states(scheme), strict=True):
             assert a.tobytes() == b.tobytes()
-
-
-def test_one_calibration_serves_both_widths():
-    """What the wide calibration gives at 8 bits is what a narrow calibration gives."""
-    config = SOURCE.config(8)
-    narrow = calibrate(SOURCE, EMBEDDINGS, CALIBRATION, SOURCE.layers, 8)
-    wide = calibrate(SOURCE, EMBEDDINGS, CALIBRATION, SOURCE.layers, 16)
-    for own, other in zip(narrow, wide, strict=True):
-        derived = at_width(other.scales, 8)
-        wanted = flatten(pack_layer(config, own.layer, own.scales, own.statistics))
-        got = flatten(pack_layer(config, other.layer, derived, other.statistics))
-        assert {n: a.tobytes() for n, a in wanted.items()} == {
-            n: a.tobytes() for n, a in got.items()
-        }
-        assert own.scales.output.stream.scale.tobytes() == derived.output.stream.scale.tobytes()
 
 
 def test_layers_that_do_not_share_their_scales_are_refused():
