@@ -1,16 +1,5 @@
 """The texts of the original notebook: 128 and 512 tokens for BERT's uncased vocabulary."""
 
-TEXT_128 = (
-    "This project aims to implement a transformer layer on a cluster of FPGAs. In recent "
-    "years transformers have outperformed traditional convolutional neural networks in many "
-    "fields, but serial performance is dismal and parallel GPU performance is "
-    "power-intensive. Specialized architectures have been studied little, especially using "
-    "FPGA platforms. This research will improve transformer inference performance by "
-    "offloading computationally intensive sections of the network to reconfigurable "
-    "accelerators running on a cluster of multiple FPGA devices. This research will result "
-    "in an acceleration architecture for a single layer of a transformer network along with "
-    "a  "
-)
 TEXT_512 = (
     "This project aims to implement a transformer layer on a cluster of FPGAs. In recent "
     "years transformers have outperformed traditional convolutional neural networks in many "
@@ -45,3 +34,4 @@ TEXT_512 = (
     "increasing transformer size does not show signs of slowing. This large use of memory "
     "and FLOPs leads to difficulty mapping an entire transformer network to a "
 )
+TEXT_128 = TEXT_512[:663] + "  "
