@@ -160,7 +160,7 @@ def _write_layers(
     source: Source, request: Request, config: LayerConfig, executor: Executor, writer: BundleWriter
 ) -> Iterator[str]:
     bits = request.residual_bits
-    yield f"embedding {len(request.calibration)} calibration texts"
+    yield f"calibrating layer by layer on {len(request.calibration)} texts"
     embeddings = source.embeddings()
     states = [embed(embeddings, tokens) for tokens in request.sequences]
     stream: dict[str, Array] = {}
