@@ -95,9 +95,9 @@ class FloatEncoder:
     """Float64 states of a set of sequences, advanced one layer at a time."""
 
     def __init__(
-        self, embeddings: FloatEmbeddings, sequences: Sequence[list[int]], threads: int
+        self, embeddings: FloatEmbeddings, sequences: Sequence[list[int]], pool: ThreadPoolExecutor
     ) -> None:
-        self.threads = threads
+        self.pool = pool
         self.states = [embed(embeddings, tokens) for tokens in sequences]
 
     def advance(self, layer: FloatLayer) -> dict[str, Statistics]:
@@ -107,8 +107,8 @@ class FloatEncoder:
             tensors = float_layer(layer, state)
             return tensors["output"], _reduce({"hidden": state, **tensors})
 
-        with one_thread_each(), ThreadPoolExecutor(self.threads) as pool:
-            results = list(pool.map(step, self.states))
+        with one_thread_each():
+            results = list(self.pool.map(step, self.states))
         self.states = [state for state, _ in results]
         return _merge([reduced for _, reduced in results])
 
@@ -166,31 +166,33 @@ def calibrate(
             f"calibration text must have at least {LEAST_TOKENS} tokens, not {total}: "
             "give a longer file, or none for the packaged corpus"
         )
-    encoder = FloatEncoder(embeddings, sequences, threads)
-    config = source.config(residual_bits)
-    layer = source.layer(0)
-    hidden: HiddenScales | None = None
-    first, batches = encoder.states, list[Batch]()
-    for index in range(layers):
-        following = source.layer(index + 1) if index + 1 < source.layers else None
-        statistics = encoder.advance(layer)
-        if hidden is None:
-            hidden = hidden_scales(statistics["hidden"], layer_inputs(layer), residual_bits)
-            if runner is not None:
-                batches = [
-                    pad(group, hidden.stream, residual_bits)
-                    for group in grouped(first, BATCH_TOKENS)
-                ]
-            del first
-        consumers = layer_inputs(following) if following is not None else ()
-        output = hidden_scales(statistics["output"], consumers, residual_bits)
-        scales = layer_scales(layer, statistics, hidden, output, residual_bits)
-        if runner is None:
-            params = pack_layer(config, layer, scales, statistics)
-        else:
-            with one_thread_each():
-                params = fit_layer(config, layer, scales, statistics, batches, runner)
-        yield CalibratedLayer(index, layer, statistics, scales, params)
-        if following is None:
-            return
-        layer, hidden = following, output
+    # The same threads for all layers: each new one would keep memory of its own.
+    with ThreadPoolExecutor(threads) as pool:
+        encoder = FloatEncoder(embeddings, sequences, pool)
+        config = source.config(residual_bits)
+        layer = source.layer(0)
+        hidden: HiddenScales | None = None
+        first, batches = encoder.states, list[Batch]()
+        for index in range(layers):
+            following = source.layer(index + 1) if index + 1 < source.layers else None
+            statistics = encoder.advance(layer)
+            if hidden is None:
+                hidden = hidden_scales(statistics["hidden"], layer_inputs(layer), residual_bits)
+                if runner is not None:
+                    batches = [
+                        pad(group, hidden.stream, residual_bits)
+                        for group in grouped(first, BATCH_TOKENS)
+                    ]
+                del first
+            consumers = layer_inputs(following) if following is not None else ()
+            output = hidden_scales(statistics["output"], consumers, residual_bits)
+            scales = layer_scales(layer, statistics, hidden, output, residual_bits)
+            if runner is None:
+                params = pack_layer(config, layer, scales, statistics)
+            else:
+                with one_thread_each():
+                    params = fit_layer(config, layer, scales, statistics, batches, runner)
+            yield CalibratedLayer(index, layer, statistics, scales, params)
+            if following is None:
+                return
+            layer, hidden = following, output
