@@ -8,9 +8,10 @@ sum does not change a scale. Only the current layer's states are held.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Sized
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -35,8 +36,10 @@ from transfab.quant.sources import Source
 # Below this the ranges are those of a few sentences: 8 of them lose 5 dB.
 LEAST_TOKENS = 512
 SIGNIFICANT_BITS = 16
-# Tokens that an executor runs at once, padding included.
+# Tokens run at once, padding included; bounds the memory of the numpy layer.
 BATCH_TOKENS = 2048
+
+Rows = TypeVar("Rows", bound=Sized)
 
 
 @dataclass(frozen=True)
@@ -127,15 +130,16 @@ def pad(states: Sequence[FloatArray], scale: Affine, bits: int) -> dict[str, Arr
     return {"hidden": hidden, "mask": mask}
 
 
-def grouped(states: Sequence[FloatArray], tokens: int) -> Iterator[list[FloatArray]]:
-    """States by length, in groups of at most `tokens` rows once padded, or of one."""
-    group: list[FloatArray] = []
-    for state in sorted(states, key=len):
-        if group and (len(group) + 1) * len(state) > tokens:
-            yield group
-            group = []
-        group.append(state)
-    yield group
+def batches(sequences: Sequence[Rows], tokens: int) -> Iterator[Sequence[Rows]]:
+    """Runs of neighbours that, padded to the longest, have at most `tokens` tokens, or are one."""
+    start = longest = 0
+    for end, sequence in enumerate(sequences):
+        longest = max(longest, len(sequence))
+        if longest * (end + 1 - start) > tokens and end > start:
+            yield sequences[start:end]
+            start, longest = end, len(sequence)
+    if start < len(sequences):
+        yield sequences[start:]
 
 
 def calibrate(
@@ -172,16 +176,16 @@ def calibrate(
         config = source.config(residual_bits)
         layer = source.layer(0)
         hidden: HiddenScales | None = None
-        first, batches = encoder.states, list[Batch]()
+        first, inputs = encoder.states, list[Batch]()
         for index in range(layers):
             following = source.layer(index + 1) if index + 1 < source.layers else None
             statistics = encoder.advance(layer)
             if hidden is None:
                 hidden = hidden_scales(statistics["hidden"], layer_inputs(layer), residual_bits)
                 if runner is not None:
-                    batches = [
+                    inputs = [
                         pad(group, hidden.stream, residual_bits)
-                        for group in grouped(first, BATCH_TOKENS)
+                        for group in batches(sorted(first, key=len), BATCH_TOKENS)
                     ]
                 del first
             consumers = layer_inputs(following) if following is not None else ()
@@ -191,7 +195,7 @@ def calibrate(
                 params = pack_layer(config, layer, scales, statistics)
             else:
                 with one_thread_each():
-                    params = fit_layer(config, layer, scales, statistics, batches, runner)
+                    params = fit_layer(config, layer, scales, statistics, inputs, runner)
             yield CalibratedLayer(index, layer, statistics, scales, params)
             if following is None:
                 return

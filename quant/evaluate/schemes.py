@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from typing import Final, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -18,16 +18,19 @@ from transfab.quant.bert.layer import LayerParameters, run_layer
 from transfab.quant.bert.reference import embed, float_layer
 from transfab.quant.bert.scales import Affine
 from transfab.quant.bert.weights import FloatArray, FloatEmbeddings, FloatLayer
-from transfab.quant.calibrate import calibrate, one_thread_each, pad
+from transfab.quant.calibrate import (
+    BATCH_TOKENS,
+    batches,
+    calibrate,
+    one_thread_each,
+    pad,
+)
 from transfab.quant.config import LayerConfig
 from transfab.quant.executors import Executor, IntegerExecutor
 from transfab.quant.intmath import Array
 from transfab.quant.native import NativeLayer, available
 from transfab.quant.native_executor import NativeExecutor
 from transfab.quant.sources import Source
-
-# Tokens run at once, padding included; bounds the memory of the numpy layer.
-BATCH_TOKENS: Final = 2048
 
 Step = Callable[[str], None]
 Run = Callable[[Array, Array], Array]
@@ -106,18 +109,6 @@ class IntegerScheme:
                 for row, tokens in enumerate(batch):
                     made[row].append(scales.dequantize(hidden[row, : len(tokens)]))
             yield from made
-
-
-def batches(sequences: Sequence[list[int]], tokens: int) -> Iterator[Sequence[list[int]]]:
-    """Runs of neighbours that, padded to the longest, have at most `tokens` tokens, or are one."""
-    start = longest = 0
-    for end, sequence in enumerate(sequences):
-        longest = max(longest, len(sequence))
-        if longest * (end + 1 - start) > tokens and end > start:
-            yield sequences[start:end]
-            start, longest = end, len(sequence)
-    if start < len(sequences):
-        yield sequences[start:]
 
 
 def runner(config: LayerConfig, params: LayerParameters, threads: int) -> Run:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from transfab.quant.bert.layer import run_layer
-from transfab.quant.calibrate import calibrate, grouped
+from transfab.quant.calibrate import batches, calibrate
 from transfab.quant.executors import IntegerExecutor
 from transfab.quant.native import available
 from transfab.quant.native_executor import NativeExecutor
@@ -59,7 +59,7 @@ def test_the_mean_output_of_each_projection_is_the_float_models(bits):
     from transfab.quant.calibrate import pad
 
     sums, count = {}, 0
-    for group in grouped([embed(EMBEDDINGS, tokens) for tokens in SEQUENCES], 2048):
+    for group in batches([embed(EMBEDDINGS, tokens) for tokens in SEQUENCES], 2048):
         batch = pad(group, layer.scales.hidden.stream, bits)
         made = run_layer(config, layer.params, **batch)
         real = batch["mask"].astype(bool)
@@ -78,6 +78,6 @@ def test_the_mean_output_of_each_projection_is_the_float_models(bits):
 
 def test_groups_hold_every_state_once_within_their_size():
     states = [np.zeros((length, 4)) for length in (5, 300, 7, 7, 40, 1)]
-    groups = list(grouped(states, 64))
+    groups = list(batches(sorted(states, key=len), 64))
     assert sorted(len(s) for group in groups for s in group) == [1, 5, 7, 7, 40, 300]
     assert all(len(group) * max(map(len, group)) <= 64 or len(group) == 1 for group in groups)
