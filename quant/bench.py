@@ -71,7 +71,7 @@ def _layer_figures(
     inputs = pad([state], calibrated.scales.hidden.stream, 16)
     native = NativeLayer(config, calibrated.params)
     float_input = torch.from_numpy(state[None]).float()
-    reference = hugging_face_layer(calibrated.layer)
+    reference = hugging_face_layer(source.layer(0))
 
     figures = []
     before = torch.get_num_threads()

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence, Sized
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
 import torch
 
+from transfab.quant.bert.copies import choose_copies
 from transfab.quant.bert.fit import Batch, Runner, fit_layer
 from transfab.quant.bert.layer import LayerParameters
 from transfab.quant.bert.pack import pack_layer
@@ -44,7 +45,10 @@ Rows = TypeVar("Rows", bound=Sized)
 
 @dataclass(frozen=True)
 class CalibratedLayer:
-    """One layer, what calibration saw of it, the scales chosen from that, and its integers."""
+    """One layer, what calibration saw of it, the scales chosen from that, and its integers.
+
+    The layer has the copies of feed-forward channels that its integers have (see copies.py).
+    """
 
     index: int
     layer: FloatLayer
@@ -190,7 +194,10 @@ def calibrate(
                 del first
             consumers = layer_inputs(following) if following is not None else ()
             output = hidden_scales(statistics["output"], consumers, residual_bits)
+            copies = choose_copies(layer, statistics, config.copies)
+            layer, statistics = copies.layer(layer), copies.statistics(statistics)
             scales = layer_scales(layer, statistics, hidden, output, residual_bits)
+            scales = replace(scales, intermediate=copies.spread(scales.intermediate))
             if runner is None:
                 params = pack_layer(config, layer, scales, statistics)
             else:

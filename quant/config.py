@@ -23,7 +23,16 @@ GELU_RANGE: Final = 4  # |x| * Phi(-|x|) < 1.3e-4 beyond
 CONTEXT_FRACTION_BITS: Final = 16  # of the normalised context, in steps of the value tensor
 NORMALIZED_FRACTION_BITS: Final = 25  # of a row over its root of squares, |u| <= 1
 
-LIMITS: Final = {"hidden": 1024, "feed_forward": 4096, "head_size": 128, "sequence": 512}
+# (4096 + 64) products of int8 in [-127, 127] still fit 27 bits; with biases, packing checks.
+LIMITS: Final = {
+    "hidden": 1024,
+    "feed_forward": 4096,
+    "head_size": 128,
+    "sequence": 512,
+    "copies": 64,
+}
+# Copies that a model's layers get: as many for each shape, so that a kernel serves every layer.
+COPIES: Final = 64
 
 
 @dataclass(frozen=True)
@@ -35,6 +44,7 @@ class LayerConfig:
     feed_forward   F  int   [1, 4096]   channels between the two feed-forward projections
     sequence       S  int   [1, 512]    longest sequence; the length itself is a run-time value
     residual_bits     int   8 or 16     width of `hidden`, `attention_output` and `output`
+    copies            int   [0, 64]     feed-forward channels added as copies of the model's
 
     Raises ValueError naming the value, the rule and the way out.
     """
@@ -44,12 +54,15 @@ class LayerConfig:
     feed_forward: int
     sequence: int = LIMITS["sequence"]
     residual_bits: int = 16
+    copies: int = 0
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if type(value) is not int or value < 1:
-                raise ValueError(f"{field.name} must be a positive integer, not {value!r}")
+            least = 0 if field.name == "copies" else 1
+            if type(value) is not int or value < least:
+                rule = "an integer of at least 0" if least == 0 else "a positive integer"
+                raise ValueError(f"{field.name} must be {rule}, not {value!r}")
         if self.hidden % self.heads:
             raise ValueError(
                 f"hidden size must be a multiple of heads {self.heads}, not {self.hidden}"
@@ -66,6 +79,11 @@ class LayerConfig:
     @property
     def head_size(self) -> int:
         return self.hidden // self.heads
+
+    @property
+    def inner(self) -> int:
+        """Channels between the two feed-forward projections as they are computed."""
+        return self.feed_forward + self.copies
 
     @property
     def mean_shift(self) -> int:

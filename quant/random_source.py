@@ -21,7 +21,7 @@ from transfab.quant.bert.weights import (
     load_embeddings,
     load_layer,
 )
-from transfab.quant.config import LIMITS, LayerConfig
+from transfab.quant.config import COPIES, LIMITS, LayerConfig
 
 # layers, hidden, heads, feed_forward
 PRESETS: Final = {
@@ -70,7 +70,7 @@ class RandomSource:
 
     def config(self, residual_bits: int) -> LayerConfig:
         _, hidden, heads, feed_forward = PRESETS[self.preset]
-        return LayerConfig(hidden, heads, feed_forward, residual_bits=residual_bits)
+        return LayerConfig(hidden, heads, feed_forward, residual_bits=residual_bits, copies=COPIES)
 
     def tokens(self, text: str) -> list[int]:
         words = re.findall(r"\w+|[^\w\s]", text.lower())

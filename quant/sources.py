@@ -23,7 +23,7 @@ from transfab.quant.bert.weights import (
     load_embeddings,
     load_layer,
 )
-from transfab.quant.config import LIMITS, LayerConfig
+from transfab.quant.config import COPIES, LIMITS, LayerConfig
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -226,6 +226,7 @@ class HuggingFaceSource:
             hidden=self._settings["hidden_size"],
             heads=self._settings["num_attention_heads"],
             feed_forward=self._settings["intermediate_size"],
+            copies=COPIES,
             residual_bits=residual_bits,
         )
 

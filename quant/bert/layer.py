@@ -65,7 +65,7 @@ class LayerParameters:
 
 def check_shapes(config: LayerConfig, params: LayerParameters) -> None:
     """Raise ValueError unless every projection has the shape that the config gives it."""
-    size, inner = config.hidden, config.feed_forward
+    size, inner = config.hidden, config.inner
     shapes: dict[str, tuple[Linear | ResidualLinear, tuple[int, int]]] = {
         "query": (params.qkv.query, (size, size)),
         "key": (params.qkv.key, (size, size)),

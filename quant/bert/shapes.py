@@ -10,8 +10,8 @@ import numpy as np
 from transfab.quant.config import LayerConfig
 from transfab.quant.intmath import Array, limit
 
-# Axes: B batch, S sequence, E hidden, F feed-forward, H heads. `stream` is the residual stream's
-# dtype; a name that ends in "?" exists with a 16-bit residual only.
+# Axes: B batch, S sequence, E hidden, F feed-forward with its copies, H heads. `stream` is the
+# residual stream's dtype; a name that ends in "?" exists with a 16-bit residual only.
 _LAYERNORM: Final = (
     ("mean", "BS", "int32"),
     ("squares", "BS", "int64"),
@@ -77,7 +77,7 @@ def specifications(
         "B": batch,
         "S": sequence,
         "E": config.hidden,
-        "F": config.feed_forward,
+        "F": config.inner,
         "H": config.heads,
     }
     made: dict[str, Specification] = {}

@@ -88,7 +88,7 @@ class NativeLayer:
         names = (
             "hidden",
             "heads",
-            "feed_forward",
+            "inner",
             "sequence",
             "residual_bits",
             "mean_multiplier",

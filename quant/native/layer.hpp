@@ -29,7 +29,7 @@ struct Call {
 class Layer {
  public:
   explicit Layer(const Named& named)
-      : shape_{named.Integer("hidden"), named.Integer("heads"), named.Integer("feed_forward"),
+      : shape_{named.Integer("hidden"), named.Integer("heads"), named.Integer("inner"),
                named.Integer("residual_bits")},
         pool_(shape_, named.Integer("sequence")),
         qkv_(named, shape_),

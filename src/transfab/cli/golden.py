@@ -105,7 +105,8 @@ def command(
     config = manifest.config
     print(f"wrote {out}: {manifest.model.name}, layers {layers} of {source.layers}")
     print(
-        f"  E = {config['hidden']}, H = {config['heads']}, F = {config['feed_forward']}, "
+        f"  E = {config['hidden']}, H = {config['heads']}, "
+        f"F = {config['feed_forward']} + {config['copies']}, "
         f"{manifest.input.texts} text(s), {manifest.input.tokens} tokens, "
         f"{config['residual_bits']}-bit residual, level {level}"
     )

@@ -30,7 +30,8 @@ def command(
     print(
         f"{bundle}: {manifest.model.name}, layers {', '.join(map(str, manifest.layers))} of "
         f"{manifest.model.layers}, level {manifest.level}\n"
-        f"  E = {config['hidden']}, H = {config['heads']}, F = {config['feed_forward']}, "
+        f"  E = {config['hidden']}, H = {config['heads']}, "
+        f"F = {config['feed_forward']} + {config['copies']}, "
         f"{config['residual_bits']}-bit residual, config {manifest.config_hash}\n"
         f"  input: {manifest.input.texts} text(s), {manifest.input.tokens} tokens "
         f"({manifest.input.source}); calibrated on {manifest.calibration.texts} texts, "
