@@ -1,0 +1,1 @@
+"""docs/stage_contract.md as code: packets, parameter streams, registers, constants of a build."""
