@@ -6,7 +6,8 @@
 PYTHON ?= python3.11 python3
 BIN := .venv/bin
 STAMPS := .venv/demo.stamp .venv/dev.stamp
-NATIVE = $(wildcard quant/native/*.cpp quant/native/*.hpp)
+CPP = $(wildcard $(foreach folder,quant/native hls/checks hls/include hls/kernels hls/tops hls/testbench,\
+	$(folder)/*.cpp $(folder)/*.hpp))
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -22,14 +23,16 @@ test: .venv/dev.stamp ## run the tests that take seconds
 test-full: .venv/dev.stamp ## run all tests
 	$(BIN)/pytest -n 2
 
-lint: .venv/dev.stamp ## run ruff, mypy and clang-format
+lint: .venv/dev.stamp ## run ruff, mypy, clang-format and the check of kernel code
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(if $(NATIVE),$(BIN)/clang-format --dry-run --Werror $(NATIVE))
+	$(BIN)/python -m transfab.hls.checks.synthesizable
+	$(BIN)/clang-format --dry-run --Werror $(CPP)
 
-bench: .venv/demo.stamp ## time the golden path
+bench: .venv/dev.stamp ## time the golden path and the kernels in C simulation
 	$(BIN)/transfab bench golden
+	$(BIN)/transfab bench csim
 
 # First in the list that runs and is new enough: a pyenv shim may exist and still not run.
 define find_python
@@ -62,7 +65,7 @@ endef
 	$(install)
 	@touch $@
 
-.venv/dev.stamp: EXTRAS := demo,eval,dev
+.venv/dev.stamp: EXTRAS := demo,eval,csim,dev
 .venv/dev.stamp: pyproject.toml constraints.txt
 	$(install)
 	@touch $(STAMPS)
@@ -84,7 +87,7 @@ constraints: ## resolve all extras anew and rewrite constraints.txt
 	@$(find_python); "$$p" -m venv build/constraints/venv
 	@echo "resolving all extras, a minute or more"
 	@build/constraints/venv/bin/pip install -qq --dry-run --ignore-installed \
-		--report build/constraints/report.json '.[demo,eval,sim,board,cluster,dev]'
+		--report build/constraints/report.json '.[demo,eval,csim,sim,board,cluster,dev]'
 	@build/constraints/venv/bin/python -c "$$WRITE_PINS" build/constraints/report.json \
 		> build/constraints/pins && mv build/constraints/pins constraints.txt
 	@echo "constraints.txt: $$(grep -c == constraints.txt) pins"

@@ -13,7 +13,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
@@ -23,18 +22,9 @@ import torch
 from transfab.quant.bert.weights import NAMES, FloatLayer
 from transfab.quant.calibrate import calibrate, pad
 from transfab.quant.corpus import packaged
+from transfab.quant.figure import Figure
 from transfab.quant.native import NativeLayer, available
 from transfab.quant.random_source import RandomSource
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One measured value; kind is measured, simulated, estimated or assumed."""
-
-    name: str
-    value: float
-    unit: str
-    kind: str = "measured"
 
 
 def bench_golden(

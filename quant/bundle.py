@@ -32,6 +32,7 @@ from transfab.quant.bert.layer import (
 from transfab.quant.bert.scales import Affine
 from transfab.quant.bert.shapes import check_inputs
 from transfab.quant.config import LayerConfig
+from transfab.quant.deviation import Deviation
 from transfab.quant.intmath import Array
 from transfab.quant.manifest import INPUT_FILE as INPUT_FILE
 from transfab.quant.manifest import Dtype, FileEntry, Manifest, TensorEntry, parse_manifest
@@ -74,17 +75,12 @@ class BundleWriter:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.files: dict[str, FileEntry] = {}
+        self.deviation: list[Deviation] = []
 
-    def add_tensors(
-        self,
-        file: str,
-        groups: Mapping[str, Mapping[str, Array]],
-        sqnr_db: Mapping[str, float] | None = None,
-    ) -> None:
+    def add_tensors(self, file: str, groups: Mapping[str, Mapping[str, Array]]) -> None:
         """Write one safetensors file.
 
         groups   role ("input", "parameter", "output", "operator") -> name -> tensor
-        sqnr_db  measured agreement with the float64 layer, by tensor name
         """
         tensors: dict[str, Array] = {}
         entries: dict[str, TensorEntry] = {}
@@ -96,7 +92,6 @@ class BundleWriter:
                     shape=list(tensor.shape),
                     dtype=cast(Dtype, str(tensor.dtype)),
                     sha256=tensor_sha256(tensor),
-                    sqnr_db=(sqnr_db or {}).get(name) if role != "parameter" else None,
                 )
         self._write(file, save(tensors), entries)
 
@@ -120,7 +115,8 @@ class BundleWriter:
 
     def finish(self, manifest: Manifest) -> Manifest:
         """Write the manifest over all files added so far; returns it with its hashes."""
-        sealed = manifest.model_copy(update={"files": self.files}).sealed()
+        held = {"files": self.files, "deviation": self.deviation}
+        sealed = manifest.model_copy(update=held).sealed()
         with (self.folder / MANIFEST).open("xb") as stream:
             stream.write(sealed.to_bytes())
             stream.flush()

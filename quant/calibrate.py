@@ -27,7 +27,6 @@ from transfab.quant.bert.scales import (
     LayerScales,
     Statistics,
     hidden_scales,
-    layer_inputs,
     layer_scales,
 )
 from transfab.quant.bert.weights import FloatArray, FloatEmbeddings, FloatLayer
@@ -178,22 +177,20 @@ def calibrate(
     with ThreadPoolExecutor(threads) as pool:
         encoder = FloatEncoder(embeddings, sequences, pool)
         config = source.config(residual_bits)
-        layer = source.layer(0)
         hidden: HiddenScales | None = None
         first, inputs = encoder.states, list[Batch]()
         for index in range(layers):
-            following = source.layer(index + 1) if index + 1 < source.layers else None
+            layer = source.layer(index)
             statistics = encoder.advance(layer)
             if hidden is None:
-                hidden = hidden_scales(statistics["hidden"], layer_inputs(layer), residual_bits)
+                hidden = hidden_scales(statistics["hidden"], residual_bits)
                 if runner is not None:
                     inputs = [
                         pad(group, hidden.stream, residual_bits)
                         for group in batches(sorted(first, key=len), BATCH_TOKENS)
                     ]
                 del first
-            consumers = layer_inputs(following) if following is not None else ()
-            output = hidden_scales(statistics["output"], consumers, residual_bits)
+            output = hidden_scales(statistics["output"], residual_bits)
             copies = choose_copies(layer, statistics, config.copies)
             layer, statistics = copies.layer(layer), copies.statistics(statistics)
             scales = layer_scales(layer, statistics, hidden, output, residual_bits)
@@ -204,6 +201,4 @@ def calibrate(
                 with one_thread_each():
                     params = fit_layer(config, layer, scales, statistics, inputs, runner)
             yield CalibratedLayer(index, layer, statistics, scales, params)
-            if following is None:
-                return
-            layer, hidden = following, output
+            hidden = output

@@ -1,7 +1,8 @@
 """Tensors of a bundle as files that tools read: `.mem`, `.bin` or `.npy`, with an index.
 
 `.mem` is for $readmemh: one element a line in two's complement of the tensor's own width, C
-order. `.bin` is the same elements as raw little-endian bytes.
+order. `.bin` is the same elements as raw little-endian bytes. `beats` are the packets of a kernel
+build instead (see `bundle_packets`).
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ import numpy as np
 
 from transfab.quant.atomic import replacing
 from transfab.quant.bundle import INPUT_FILE, Bundle, stage_file, tensor_sha256
+from transfab.quant.bundle_packets import INDEX, export_packets
+from transfab.quant.engine import Engine
 from transfab.quant.intmath import Array
 
 FORMATS = ("mem", "bin", "npy")
-INDEX = "index.json"
+BEATS = "beats"
 
 
 def mem_text(tensor: Array) -> str:
@@ -49,14 +52,17 @@ def export(
     stage: str | None = None,
     force: bool = False,
     progress: Callable[[str], None] = lambda text: None,
+    engine: Engine | None = None,
 ) -> tuple[int, int]:
-    """Write the chosen tensors and an index; returns how many tensors and bytes.
+    """Write the chosen tensors and an index; returns how many tensors, or packets, and bytes.
+
+    engine  of the kernel build, for beats; None for the usual one
 
     Raises ValueError for another format, layer or stage than the bundle has; writes whole or
     not at all.
     """
-    if form not in FORMATS:
-        raise ValueError(f"--format must be one of {', '.join(FORMATS)}, not {form}")
+    if form not in (*FORMATS, BEATS):
+        raise ValueError(f"--format must be one of {', '.join((*FORMATS, BEATS))}, not {form}")
     chosen = [
         (number, one)
         for number, one in bundle.stages()
@@ -68,6 +74,9 @@ def export(
             f"{', '.join(one.name for _, one in list(bundle.stages())[:4])}, "
             f"not layer {layer} stage {stage}"
         )
+    if form == BEATS:
+        stages = [(number, one.name) for number, one in chosen]
+        return export_packets(bundle, engine or Engine(), destination, stages, force, progress)
     index: dict[str, dict[str, object]] = {}
     size = 0
     with replacing(destination, force, marker=INDEX) as folder:

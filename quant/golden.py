@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Final, Literal
@@ -13,12 +13,12 @@ from typing import Final, Literal
 import numpy as np
 
 from transfab.quant.bert.layer import STAGES
+from transfab.quant.bert.real import tensor_scales
 from transfab.quant.bert.reference import embed, float_layer
-from transfab.quant.bert.scales import Affine, HiddenScales, LayerScales
-from transfab.quant.bert.weights import FloatArray
 from transfab.quant.bundle import INPUT_FILE, BundleWriter, scales_file, stage_file, writing
 from transfab.quant.calibrate import calibrate, one_thread_each, pad
 from transfab.quant.config import LayerConfig
+from transfab.quant.deviation import LayerTally
 from transfab.quant.executors import Executor
 from transfab.quant.intmath import Array
 from transfab.quant.manifest import Manifest, ModelEntry, TextEntry
@@ -83,45 +83,6 @@ def token_digest(sequences: Sequence[list[int]]) -> str:
     return digest.hexdigest()
 
 
-def tensor_scales(scales: LayerScales) -> dict[str, Affine]:
-    """Scales by tensor name, of every tensor that stands for a real number."""
-    named: dict[str, Affine] = {}
-    for field in fields(scales):
-        value = getattr(scales, field.name)
-        if isinstance(value, Affine):
-            named[field.name] = value
-        elif isinstance(value, HiddenScales):
-            named[field.name] = value.stream
-            if value.operand is not value.stream:
-                named[f"{field.name}8"] = value.operand
-    # The GELU output before it is requantized shares the pre-activation's steps.
-    named["intermediate_gelu"] = scales.intermediate_preactivation
-    return named
-
-
-def deviations(
-    scales: Mapping[str, Affine],
-    tensors: Mapping[str, Array],
-    floats: Sequence[Mapping[str, FloatArray]],
-) -> dict[str, float]:
-    """SQNR in dB of each tensor that has a float counterpart, over real tokens only."""
-    sqnr = {}
-    for name, tensor in tensors.items():
-        # The int8 operands stand for the same real numbers as what they were made from.
-        real = {"intermediate": "intermediate_gelu"}.get(name, name.removesuffix("8"))
-        if name not in scales or real not in floats[0]:
-            continue
-        signal = noise = 0.0
-        for row, state in enumerate(floats):
-            wanted = state[real]
-            got = scales[name].dequantize(tensor[row, : len(wanted)])
-            signal += float((wanted * wanted).sum())
-            noise += float(((wanted - got) ** 2).sum())
-        if signal > 0 and noise > 0:
-            sqnr[name] = round(10 * float(np.log10(signal / noise)), 2)
-    return sqnr
-
-
 def golden(
     source: Source,
     request: Request,
@@ -182,20 +143,23 @@ def _write_layers(
             if not stream:
                 stream = pad(states, scales.hidden.stream, bits)
                 writer.add_tensors(INPUT_FILE, {"input": stream})
-            named = tensor_scales(scales)
             tensors = dict(stream)
             for stage in STAGES:
                 made = dict(executor.run(config, stage, params, tensors))
                 tensors |= made
-                sqnr = deviations(named, made, floats)
                 outputs = {name: made.pop(name) for name in stage.outputs}
                 groups = {
                     "parameter": flatten(getattr(params, stage.name)),
                     "operator": made if request.level == "op" else {},
                     "output": outputs,
                 }
-                writer.add_tensors(stage_file(index, stage.name), groups, sqnr)
-            writer.add_scales(scales_file(index), named)
+                writer.add_tensors(stage_file(index, stage.name), groups)
+            writer.add_scales(scales_file(index), tensor_scales(scales))
+            tally = LayerTally(index, calibrated.layer, params, scales)
+            tally.add(tensors, floats)
+            first = index == request.layers.start
+            # The input of a later layer is the output of the one before.
+            writer.deviation += [r for r in tally.result() if first or r.stage != "input"]
             stream["hidden"] = tensors["output"]
         states = [state["output"] for state in floats]
 

@@ -13,8 +13,9 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from transfab.quant.config import LayerConfig
+from transfab.quant.deviation import Deviation
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 INPUT_FILE: Final = "input.safetensors"
 
 
@@ -38,12 +39,11 @@ Dtype = Literal["int8", "uint8", "int16", "int32", "int64"]
 
 
 class TensorEntry(_Model):
-    """shape, dtype and sha256 of a tensor; sqnr_db: measured against the float64 layer, in dB."""
+    """shape, dtype and sha256 of a tensor."""
 
     shape: list[Annotated[int, Field(ge=0, lt=1 << 32)]]
     dtype: Dtype
     sha256: Sha256
-    sqnr_db: float | None = None
 
 
 class FileEntry(_Model):
@@ -74,8 +74,8 @@ class TextEntry(_Model):
 class Manifest(_Model):
     """Everything about a bundle but its tensors.
 
-    bundle_hash covers all that decides the integers; versions are provenance and left out of
-    it. checksum covers the whole manifest.
+    bundle_hash covers the integers and all that decides them; versions and deviation, which is
+    measured in floats, are left out of it. checksum covers the whole manifest.
     """
 
     schema_: Annotated[int, Field(alias="schema")] = SCHEMA
@@ -87,13 +87,14 @@ class Manifest(_Model):
     calibration: TextEntry
     input: TextEntry
     files: dict[FileName, FileEntry] = {}
+    deviation: list[Deviation] = []
     versions: dict[str, str]
     bundle_hash: str = ""
     checksum: str = ""
 
     def sealed(self) -> Manifest:
         """This manifest with both hashes computed."""
-        content = self._values(without=("versions", "bundle_hash", "checksum"))
+        content = self._values(without=("versions", "deviation", "bundle_hash", "checksum"))
         with_hash = self.model_copy(update={"bundle_hash": _digest(content)})
         checksum = _digest(with_hash._values(without=("checksum",)))
         return with_hash.model_copy(update={"checksum": checksum})

@@ -22,13 +22,13 @@ from transfab.quant.bert.layer import STAGES, LayerParameters, run_stage
 from transfab.quant.bert.output import OutputParameters
 from transfab.quant.bert.pack import pack_layer
 from transfab.quant.bert.qkv import QkvParameters
+from transfab.quant.bert.real import tensor_scales
 from transfab.quant.bert.reference import float_feed_forward, float_layer
-from transfab.quant.bert.scales import Affine, Statistics, hidden_scales, layer_inputs, layer_scales
+from transfab.quant.bert.scales import Affine, Statistics, hidden_scales, layer_scales
 from transfab.quant.bert.shapes import check_inputs
 from transfab.quant.bert.weights import FloatArray, FloatLayer, load_layer
 from transfab.quant.calibrate import one_thread_each, round_significant
 from transfab.quant.config import LayerConfig
-from transfab.quant.golden import tensor_scales
 
 Args = dict[str, Any]
 _STAGES = {stage.name: stage for stage in STAGES}
@@ -131,8 +131,8 @@ def quantize_layer(
         name: Statistics(*(round_significant(v) for v in (t.min(0), t.max(0), t.mean(0))))
         for name, t in _float_tensors(weights, rows[real]).items()
     }
-    hidden = hidden_scales(statistics["hidden"], layer_inputs(weights), residual_bits)
-    output = hidden_scales(statistics["output"], (), residual_bits)
+    hidden = hidden_scales(statistics["hidden"], residual_bits)
+    output = hidden_scales(statistics["output"], residual_bits)
     scales = layer_scales(weights, statistics, hidden, output, residual_bits)
     integers = hidden.stream.quantize(rows.numpy(), residual_bits)
     integers[~real.numpy()] = 0

@@ -1,7 +1,7 @@
-"""Seeded weights at the sizes of real encoders: shapes and bits without a checkpoint.
+"""Seeded encoders at the sizes of real ones: every shape without a checkpoint.
 
-The values are drawn, not trained: they exercise every width and tile at full size, and say
-nothing about accuracy on language.
+The values are drawn, not trained, and say nothing about language; their outliers, tails and
+attention are those of trained encoders (see seeded.py), so what they cost a quantizer is real.
 """
 
 from __future__ import annotations
@@ -10,31 +10,47 @@ import hashlib
 import re
 import zlib
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
-import numpy as np
-
-from transfab.quant.bert.weights import (
-    FloatArray,
-    FloatEmbeddings,
-    FloatLayer,
-    load_embeddings,
-    load_layer,
-)
+from transfab.quant.bert.weights import FloatEmbeddings, FloatLayer, load_embeddings, load_layer
 from transfab.quant.config import COPIES, LIMITS, LayerConfig
+from transfab.quant.seeded import Recipe, Shape
 
-# layers, hidden, heads, feed_forward
+
+@dataclass(frozen=True)
+class Family:
+    """What BERT and RoBERTa differ in outside the layers.
+
+    begin, end      int              token ids around a text
+    first_word      int              token id from which words are hashed
+    first_position  int              row of the position table for the first token
+    markers         tuple[int, ...]  tokens on which one channel is huge
+    offset          float            of the widest channel, which RoBERTa has on all tokens
+    """
+
+    begin: int
+    end: int
+    vocabulary: int
+    token_types: int
+    first_word: int
+    first_position: int
+    epsilon: float
+    markers: tuple[int, ...]
+    offset: float
+
+
+BERT: Final = Family(101, 102, 30522, 2, 1000, 0, 1e-12, (101,), 1.0)
+ROBERTA: Final = Family(0, 2, 50265, 1, 4, 2, 1e-5, (0, 2), 1.4)
+# family, layers, hidden, heads, feed_forward
 PRESETS: Final = {
-    "bert-tiny": (2, 128, 2, 512),
-    "bert-small": (4, 512, 8, 2048),
-    "bert-base": (12, 768, 12, 3072),
-    "bert-large": (24, 1024, 16, 4096),
+    "bert-tiny": (BERT, 2, 128, 2, 512),
+    "bert-small": (BERT, 4, 512, 8, 2048),
+    "bert-base": (BERT, 12, 768, 12, 3072),
+    "bert-large": (BERT, 24, 1024, 16, 4096),
+    "roberta-tiny": (ROBERTA, 2, 128, 2, 512),
+    "roberta-base": (ROBERTA, 12, 768, 12, 3072),
 }
-VOCABULARY: Final = 30522
-_FIRST_WORD: Final = 1000
-_BEGIN, _END = 101, 102
-# Trained encoders have a few channels with a gain far above the rest.
-_OUTLIERS, _OUTLIER_GAIN = 4, 4.0
 
 
 @dataclass(frozen=True)
@@ -61,48 +77,43 @@ class RandomSource:
         return f"random:{self.preset}:{self.seed}"
 
     @property
-    def layers(self) -> int:
+    def _family(self) -> Family:
         return PRESETS[self.preset][0]
+
+    @property
+    def layers(self) -> int:
+        return PRESETS[self.preset][1]
 
     @property
     def longest(self) -> int:
         return LIMITS["sequence"]
 
     def config(self, residual_bits: int) -> LayerConfig:
-        _, hidden, heads, feed_forward = PRESETS[self.preset]
+        _, _, hidden, heads, feed_forward = PRESETS[self.preset]
         return LayerConfig(hidden, heads, feed_forward, residual_bits=residual_bits, copies=COPIES)
 
     def tokens(self, text: str) -> list[int]:
+        family = self._family
         words = re.findall(r"\w+|[^\w\s]", text.lower())
-        span = VOCABULARY - _FIRST_WORD
-        return [_BEGIN, *(_FIRST_WORD + zlib.crc32(w.encode()) % span for w in words), _END]
+        span = family.vocabulary - family.first_word
+        hashed = (family.first_word + zlib.crc32(word.encode()) % span for word in words)
+        return [family.begin, *hashed, family.end]
 
-    def _draw(self, name: str) -> FloatArray:
-        """One tensor by its Hugging Face name, independent of the order of the calls."""
-        _, hidden, _, feed_forward = PRESETS[self.preset]
-        digest = hashlib.sha256(f"{self.name}:{name}".encode()).digest()
-        rng = np.random.default_rng(np.frombuffer(digest, np.uint32))
-        if "LayerNorm" in name:
-            values = rng.normal(1.0 if name.endswith("weight") else 0.0, 0.1, hidden)
-            values[rng.choice(hidden, _OUTLIERS, replace=False)] *= _OUTLIER_GAIN
-            return values
-        rows = {"word_embeddings": VOCABULARY, "position_embeddings": self.longest}
-        rows |= {"token_type_embeddings": 2}
-        table = name.split(".")[1]
-        if table in rows:
-            return rng.normal(0.0, 0.05, (rows[table], hidden))
-        widens = name.endswith(("intermediate.dense.weight", "intermediate.dense.bias"))
-        narrows = ".output.dense.weight" in name and ".attention." not in name
-        outputs = feed_forward if widens else hidden
-        if name.endswith("bias"):
-            return rng.normal(0.0, 0.1, outputs)
-        return rng.normal(0.0, 0.04, (outputs, feed_forward if narrows else hidden))
+    @cached_property
+    def _recipe(self) -> Recipe:
+        family, layers, hidden, heads, feed_forward = PRESETS[self.preset]
+        positions = self.longest + family.first_position
+        sizes = (family.vocabulary, positions, family.token_types)
+        shape = Shape(layers, hidden, heads, feed_forward, *sizes)
+        return Recipe(self.name, shape, family.markers, family.offset)
 
     def embeddings(self) -> FloatEmbeddings:
-        return load_embeddings(self._draw, 1e-12, 0)
+        family = self._family
+        return load_embeddings(self._recipe.draw, family.epsilon, family.first_position)
 
     def layer(self, index: int) -> FloatLayer:
-        return load_layer(self._draw, index, PRESETS[self.preset][2], 1e-12)
+        heads = PRESETS[self.preset][3]
+        return load_layer(self._recipe.draw, index, heads, self._family.epsilon)
 
     def weight_hash(self) -> str:
         """sha256 of the recipe: the weights follow from the name and numpy's PCG64."""

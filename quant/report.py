@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
 from transfab.quant.bert.names import TENSORS
 from transfab.quant.bundle import INPUT_FILE, Bundle, stage_file
-from transfab.quant.intmath import Array, limit
+from transfab.quant.deviation import saturation
 
 
 @dataclass(frozen=True)
 class TensorRow:
-    """One tensor of a bundle; saturated counts elements at the limit of their width."""
+    """One tensor of a bundle.
+
+    saturated  int | None    elements at the limit of their width, padding included
+    sqnr_db    float | None  recorded against the float64 model, over real tokens
+    """
 
     layer: int | None
     stage: str
@@ -29,13 +31,6 @@ class TensorRow:
     text: str
 
 
-def saturation(name: str, tensor: Array) -> int | None:
-    """Elements at +-127 or +-32767 of a tensor that is clamped, None for one that is not."""
-    if name not in TENSORS or not TENSORS[name].clamped:
-        return None
-    return int(np.count_nonzero(np.abs(tensor.astype(np.int32)) == limit(8 * tensor.itemsize)))
-
-
 def inspect(bundle: Bundle) -> Iterator[TensorRow]:
     """Every tensor of a bundle in the order of its files."""
     yield from _rows(bundle, INPUT_FILE, None, "input")
@@ -44,7 +39,12 @@ def inspect(bundle: Bundle) -> Iterator[TensorRow]:
 
 
 def _rows(bundle: Bundle, file: str, layer: int | None, stage: str) -> Iterator[TensorRow]:
-    entries = bundle.manifest.files[file].tensors
+    first = bundle.manifest.layers[0]
+    sqnr = {
+        row.tensor: row.sqnr_db
+        for row in bundle.manifest.deviation
+        if (row.layer, row.stage) == (first if layer is None else layer, stage)
+    }
     for role in ("input", "parameter", "operator", "output"):
         for name, tensor in bundle.tensors(file, role).items():
             yield TensorRow(
@@ -57,6 +57,6 @@ def _rows(bundle: Bundle, file: str, layer: int | None, stage: str) -> Iterator[
                 int(tensor.min()),
                 int(tensor.max()),
                 saturation(name, tensor),
-                entries[f"{role}/{name}"].sqnr_db,
+                sqnr.get(name),
                 TENSORS[name].text if name in TENSORS else "",
             )

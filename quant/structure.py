@@ -1,4 +1,4 @@
-"""What a manifest must list: every file of its layers, every tensor with its shape and dtype.
+"""What a manifest must list: its layers' files, every tensor's shape and dtype, every deviation.
 
 A checksum only says that a manifest is as it was written; this says that it describes a whole
 bundle, so that whoever reads one may index files and tensors without looking first.
@@ -41,6 +41,7 @@ def check_structure(manifest: Manifest, config: LayerConfig) -> None:
         manifest.files[INPUT_FILE],
         {f"input/{n}": s for n, s in specifications(config, "inputs", *shape).items()},
     )
+    deviation = [(first, "input", "hidden")]
     for layer in layers:
         if manifest.files[scales_file(layer)].tensors:
             raise ValueError(f"{scales_file(layer)} must list no tensors")
@@ -51,8 +52,11 @@ def check_structure(manifest: Manifest, config: LayerConfig) -> None:
                     tensors[f"output/{name}"] = specification
                 elif manifest.level == "op":
                     tensors[f"operator/{name}"] = specification
+                deviation.append((layer, stage.name, name))
             file = stage_file(layer, stage.name)
             _check_tensors(file, manifest.files[file], tensors)
+    if [(row.layer, row.stage, row.tensor) for row in manifest.deviation] != deviation:
+        raise ValueError("deviation must list every tensor of every stage once, in order")
 
 
 def _shape(entry: FileEntry) -> tuple[int, int]:

@@ -33,8 +33,8 @@ MAY_IMPORT = {
     "host": {"quant"},
     "cli": {"quant", "hls", "rtl", "sim", "host"},
 }
-HEAVY = {"torch", "transformers", "ray", "pynq", "cocotb"}
-SHIPPED_SUFFIXES = {".py", ".cpp", ".hpp", ".txt", ".md"}
+HEAVY = {"torch", "transformers", "ray", "pynq", "cocotb", "hls4ml"}
+SHIPPED_SUFFIXES = {".py", ".cpp", ".hpp", ".tcl", ".txt", ".md"}
 MAX_LINES = 300
 
 # AMD's installer and PYNQ's board image fix these two folders on every machine.
@@ -161,11 +161,12 @@ def test_imports_along_the_arrows_are_allowed(tmp_path: Path, layer: str) -> Non
     assert forbidden_imports(tmp_path, layer, tmp_path) == []
 
 
-def test_importing_quant_loads_no_heavy_package() -> None:
-    program = "import sys, transfab.quant; print(*sys.modules, sep='\\n')"
+@pytest.mark.parametrize("module", ["quant", "hls.csim", "hls.replay"])
+def test_an_import_loads_no_heavy_package(module: str) -> None:
+    program = f"import sys, transfab.{module}; print(*sys.modules, sep='\\n')"
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
     loaded = set(done.stdout.decode().split())
-    assert "transfab.quant" in loaded
+    assert f"transfab.{module}" in loaded
     assert loaded & HEAVY == set()
 
 
@@ -178,10 +179,12 @@ def test_the_wheel_has_one_top_level_import_name(built: tuple[Path, Path]) -> No
 @pytest.mark.xdist_group("build")
 def test_the_wheel_holds_every_source_and_text_of_the_repository(built: tuple[Path, Path]) -> None:
     sources = {str(name): name for name in repository_files() if name.suffix in SHIPPED_SUFFIXES}
-    quant = {f"transfab/{name}" for name in sources if name.startswith("quant/")}
-    package = {name.removeprefix("src/") for name in sources if name.startswith("src/")}
-    assert quant, "no file under quant/"
-    missing = quant | package | {"transfab/py.typed"}
+    missing = {name.removeprefix("src/") for name in sources if name.startswith("src/")}
+    for folder in ("quant", "hls"):
+        linked = {f"transfab/{name}" for name in sources if name.startswith(f"{folder}/")}
+        assert linked, f"no file under {folder}/"
+        missing |= linked
+    missing.add("transfab/py.typed")
     assert missing - wheel_names(built[0]) == set()
 
 
@@ -192,6 +195,45 @@ def test_the_sdist_builds_the_same_wheel_as_the_tree(built: tuple[Path, Path]) -
     (sdist,) = through_sdist.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
         assert not [member.name for member in archive if member.issym() or member.islnk()]
+
+
+@pytest.mark.xdist_group("build")
+@pytest.mark.skipif(not shutil.which("g++"), reason="g++ is missing")
+def test_an_installed_wheel_builds_the_kernels(built: tuple[Path, Path], tmp_path: Path) -> None:
+    (wheel,) = built[0].glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "site")
+    # Every source is parsed, so that no header may be missing; nothing is compiled.
+    compiler = tmp_path / "compiler"
+    compiler.write_text(
+        "#!/bin/sh\n"
+        'case "$*" in\n'
+        '  *-shared*) while [ "$1" != -o ]; do shift; done\n'
+        '    exec g++ -shared -o "$2" -x c++ /dev/null ;;\n'
+        '  *) exec g++ "$@" -fsyntax-only ;;\n'
+        "esac\n"
+    )
+    compiler.chmod(0o755)
+    program = (
+        "from transfab.hls.build import SOURCES, build\n"
+        "from transfab.quant.config import LayerConfig\n"
+        "from transfab.quant.engine import Engine\n"
+        "print(SOURCES)\n"
+        "build(LayerConfig(16, 2, 32), Engine())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={
+            **os.environ,
+            "PYTHONPATH": str(tmp_path / "site"),
+            "XDG_CACHE_HOME": str(tmp_path),
+            "CXX": str(compiler),
+        },
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.strip() == str(tmp_path / "site" / "transfab" / "hls")
 
 
 def test_the_repository_names_no_machine_path_and_no_registry() -> None:
@@ -218,12 +260,12 @@ def test_a_path_below_something_else_is_no_machine_path(before: str) -> None:
     assert not MACHINE_PATH.search(f"{before}/work/x")
 
 
-@pytest.mark.parametrize("name", ["quant", "src"])
+@pytest.mark.parametrize("name", ["quant", "hls", "src"])
 def test_no_source_file_is_longer_than_300_lines(name: str) -> None:
     sources = [
         path
         for path in (ROOT / name).rglob("*")
-        if path.suffix in {".py", ".cpp", ".hpp"} and path.is_file()
+        if path.suffix in {".py", ".cpp", ".hpp", ".tcl"} and path.is_file()
     ]
     lengths = {
         str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines())

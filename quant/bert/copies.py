@@ -53,8 +53,11 @@ class Copies:
         return repeated
 
     def spread(self, affine: Affine) -> Affine:
-        """Scales of the GELU output with the copies of a channel 1/count of a step apart."""
-        return Affine(affine.scale, affine.center + affine.scale * self.rank / self.count)
+        """Scales of the GELU output with the copies of a channel 1/count of a step apart.
+
+        Downwards: the lowest value, near which most GELU outputs lie, stays in every range.
+        """
+        return Affine(affine.scale, affine.center - affine.scale * self.rank / self.count)
 
 
 def choose_copies(layer: FloatLayer, statistics: Mapping[str, Statistics], copies: int) -> Copies:

@@ -15,9 +15,9 @@ import numpy as np
 from transfab.quant.bert.weights import FloatArray, FloatLayer
 from transfab.quant.intmath import Array, limit, saturate
 
-# How far a channel may fill its int8 range at the next weights' expense (SmoothQuant's alpha).
-HIDDEN_STRENGTH: Final = 0.9
-GELU_STRENGTH: Final = 0.9
+# How far a channel may fill its int8 range at the next weights' expense (SmoothQuant's alpha);
+# the residual stream's channels fill it whole.
+GELU_STRENGTH: Final = 0.8
 CONTEXT_STRENGTH: Final = 0.75
 # Headroom of int16 tensors over the largest value that calibration saw.
 HEADROOM: Final = 1.5
@@ -118,26 +118,12 @@ class HiddenScales:
     operand: Affine
 
 
-def hidden_scales(
-    statistics: Statistics, consumers: tuple[FloatArray, ...], residual_bits: int
-) -> HiddenScales:
-    """Scales of a residual stream from the weights (N, E) of the products that read it.
-
-    Without consumers (the output of the last layer) every channel fills its range.
-    """
-    if consumers:
-        columns = np.max([np.abs(weight).max(axis=0) for weight in consumers], axis=0)
-        operand = smoothed(statistics, columns, HIDDEN_STRENGTH)
-    else:
-        operand = per_channel(statistics, 8)
+def hidden_scales(statistics: Statistics, residual_bits: int) -> HiddenScales:
+    """Scales of a residual stream: every channel fills its range."""
+    operand = per_channel(statistics, 8)
     if residual_bits == 8:
         return HiddenScales(operand, operand)
     return HiddenScales(per_channel(statistics, 16, HEADROOM), operand)
-
-
-def layer_inputs(layer: FloatLayer) -> tuple[FloatArray, ...]:
-    """The weights that read a layer's hidden state."""
-    return (layer.query.weight, layer.key.weight, layer.value.weight)
 
 
 @dataclass(frozen=True)
@@ -189,9 +175,7 @@ def layer_scales(
         value=per_channel(statistics["value"], 8),
         context=smoothed(statistics["context"], context_columns, CONTEXT_STRENGTH),
         attention_sum=sum_scale("attention_sum"),
-        attention_output=hidden_scales(
-            statistics["attention_output"], (layer.intermediate.weight,), residual_bits
-        ),
+        attention_output=hidden_scales(statistics["attention_output"], residual_bits),
         intermediate_preactivation=symmetric(
             2.0**-fraction_bits, layer.intermediate.weight.shape[0]
         ),

@@ -74,11 +74,12 @@ def pack_activation(
     """
     parts = [tensors[name] for name in TENSORS[packet]]
     if packet == "qkv":
-        return pack_qkv(engine, config, *parts)
+        query, key, value = parts
+        return pack_qkv(config=config, engine=engine, query=query, key=key, value=value)
     if packet == "intermediate":
-        return pack_intermediate(engine, config, *parts)
+        return pack_intermediate(config=config, engine=engine, tensor=parts[0])
     mask, rows = parts
-    return pack_residual(engine, rows, mask)
+    return pack_residual(engine=engine, tensor=rows, mask=mask)
 
 
 def unpack_activation(
@@ -88,6 +89,7 @@ def unpack_activation(
 
     ->  the tensors of TENSORS[packet] by name, (S, channels) each, a mask (S,)
     """
+    parts: tuple[Array, ...]
     if packet == "qkv":
         parts = unpack_qkv(config, engine, beats, sequence)
     elif packet == "intermediate":

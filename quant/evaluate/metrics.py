@@ -12,9 +12,8 @@ from typing import Final
 import numpy as np
 
 from transfab.quant.bert.weights import FloatArray
+from transfab.quant.deviation import decibels
 
-# Beyond what float32 states can show; stands for an exact match, which has no noise.
-HIGHEST_DB: Final = 200.0
 NEIGHBOURS: Final = 10
 # Two texts have one similarity, which has no rank correlation, and each other for neighbours.
 LEAST_TEXTS: Final = 3
@@ -44,15 +43,6 @@ class Agreement:
     sqnr_by_layer: list[float]
     texts: int
     tokens: int
-
-
-def decibels(signal: float, noise: float) -> float:
-    """10 log10 of signal over noise, within +-HIGHEST_DB."""
-    if noise <= 0:
-        return HIGHEST_DB
-    if signal <= 0:
-        return -HIGHEST_DB
-    return min(max(10 * math.log10(signal / noise), -HIGHEST_DB), HIGHEST_DB)
 
 
 def embedding(state: FloatArray) -> FloatArray:

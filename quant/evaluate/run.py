@@ -6,10 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from transfab.quant.bert.weights import FloatEmbeddings
+from transfab.quant.calibrate import CalibratedLayer
 from transfab.quant.evaluate.baselines import BASELINES
+from transfab.quant.evaluate.deviation import ClassDeviation, LayersAlone, sample
 from transfab.quant.evaluate.metrics import Agreement, Comparison
 from transfab.quant.evaluate.schemes import Scheme, States, Step, float_states, integer_schemes
 from transfab.quant.evaluate.texts import LengthClass
+from transfab.quant.executors import Executor
 from transfab.quant.sources import Source
 
 
@@ -35,9 +38,13 @@ class Request:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Agreement with float by scheme and length class, and what was left out and why."""
+    """Agreement with float by scheme and length class, and what was left out and why.
+
+    deviation  of every tensor of the integer schemes, each layer alone, on a sample of each class
+    """
 
     schemes: dict[str, dict[str, Agreement]] = field(default_factory=dict)
+    deviation: dict[str, dict[str, ClassDeviation]] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
 
 
@@ -48,6 +55,16 @@ def evaluate(source: Source, request: Request, progress: Step = lambda text: Non
     are not: what they raise is raised here, ValueError for text or weights that do not fit.
     """
     embeddings = source.embeddings()
+    samples = {group.name: sample(group.sequences) for group in request.classes}
+    alone: dict[str, LayersAlone] = {}
+
+    def observe(bits: int, calibrated: CalibratedLayer, executor: Executor) -> None:
+        config, name = source.config(bits), f"R{bits}"
+        if name not in alone:
+            alone[name] = LayersAlone(config, embeddings, samples)
+        progress(f"{name} layer {calibrated.index}: every tensor against float")
+        alone[name].add(calibrated, executor)
+
     integer = integer_schemes(
         source,
         embeddings,
@@ -56,13 +73,14 @@ def evaluate(source: Source, request: Request, progress: Step = lambda text: Non
         request.threads,
         request.quick,
         progress,
+        observe,
     )
     reference: dict[str, list[States]] = {}
     for group in request.classes:
         size = f"{len(group.sequences)} texts, {group.tokens} tokens"
         progress(f"float64 on class {group.name}: {size}")
         reference[group.name] = float_states(source, embeddings, group.sequences, request.threads)
-    result = Evaluation()
+    result = Evaluation(deviation={name: layers.result() for name, layers in alone.items()})
     for scheme in integer:
         result.schemes[scheme.name] = compare(scheme, request.classes, reference, progress)
     for name in request.baselines:

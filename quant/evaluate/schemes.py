@@ -20,6 +20,7 @@ from transfab.quant.bert.scales import Affine
 from transfab.quant.bert.weights import FloatArray, FloatEmbeddings, FloatLayer
 from transfab.quant.calibrate import (
     BATCH_TOKENS,
+    CalibratedLayer,
     batches,
     calibrate,
     one_thread_each,
@@ -33,6 +34,7 @@ from transfab.quant.native_executor import NativeExecutor
 from transfab.quant.sources import Source
 
 Step = Callable[[str], None]
+Observe = Callable[[int, CalibratedLayer, Executor], None]
 Run = Callable[[Array, Array], Array]
 States = list[FloatArray]
 
@@ -127,12 +129,14 @@ def integer_schemes(
     threads: int,
     quick: bool = False,
     progress: Step = lambda text: None,
+    observe: Observe = lambda bits, calibrated, executor: None,
 ) -> list[IntegerScheme]:
     """Calibrate and pack every layer for each width of the residual stream.
 
     calibration  token ids of the calibration texts
     widths       of 8 and 16
     quick        weights rounded to the nearest, not fitted to the integers of that width
+    observe      called with the width and each calibrated layer, and an executor that runs it
     """
     executor: Executor = NativeExecutor(threads) if available()[0] else IntegerExecutor()
     schemes = []
@@ -152,5 +156,6 @@ def integer_schemes(
             run = runner(source.config(bits), calibrated.params, threads)
             streams = calibrated.scales.hidden.stream, calibrated.scales.output.stream
             layers.append((run, *streams))
+            observe(bits, calibrated, executor)
         schemes.append(IntegerScheme(embeddings, bits, layers))
     return schemes

@@ -2,7 +2,8 @@
 
 Its name is a hash of the sources, the flags, the compiler and the processor. It is compiled under
 a temporary name and renamed when it is whole and has passed its own check, so that any number of
-processes may be first, and an interrupted build leaves nothing that would be loaded.
+processes may be first, and an interrupted build leaves nothing that would be loaded. Other C++ of
+this package is built with the same functions.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ import shlex
 import shutil
 import subprocess
 import tempfile
+import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 SOURCES: Final = Path(__file__).parent
 FLAGS: Final = (
@@ -36,6 +39,15 @@ FLAGS: Final = (
     "-Wconversion",
 )
 THIS_MACHINE: Final = "-march=native"
+TURN_SECONDS: Final = 0.02
+
+
+class CompileError(RuntimeError):
+    """A compiler that failed: one line that says on what, then all that it wrote."""
+
+    def __init__(self, summary: str, output: str) -> None:
+        super().__init__(f"{summary}:\n{output}")
+        self.summary, self.output = summary, output
 
 
 def compiler() -> list[str] | None:
@@ -70,40 +82,86 @@ def build(sources: Path = SOURCES, extra_flags: tuple[str, ...] = ()) -> ctypes.
     if command is None:
         return None
     flags = [*FLAGS, *extra_flags]
-    name = f"layer-{_fingerprint(sources, command, flags)}.so"
-    folder = _writable(cache_folder())
-    target = folder / name
-    if _whole(target):
-        return ctypes.CDLL(str(target))
-    descriptor, temporary = tempfile.mkstemp(prefix=f"{name}.", suffix=".building", dir=folder)
-    os.close(descriptor)
-    try:
-        _compile([*command, *flags], sources / "layer.cpp", temporary)
-        library = ctypes.CDLL(temporary)
+    texts = [*sources.glob("*.hpp"), *sources.glob("*.cpp")]
+    name = f"layer-{fingerprint(command, flags, texts)}.so"
+
+    def make(target: Path) -> None:
+        output = ["-o", str(target), str(sources / "layer.cpp")]
+        for_this_machine(lambda machine: run([[*command, *flags, *machine, *output]]))
+        library = ctypes.CDLL(str(target))
         library.TransfabSelfCheck.restype = ctypes.c_bool
         if not library.TransfabSelfCheck():
             raise RuntimeError(f"{' '.join(command)} built kernels that fail their own check")
-        with open(temporary, "ab") as file:
-            file.write(_digest(Path(temporary).read_bytes()))
+
+    return ctypes.CDLL(str(cached(name, make)))
+
+
+def cached(name: str, make: Callable[[Path], None]) -> Path:
+    """The file of that name in the cache, made first unless it is there and whole.
+
+    make  writes it at the path that it is given, under another name; if it raises, nothing is left
+    """
+    folder = _writable(cache_folder())
+    target = folder / name
+    if _whole(target):
+        return target
+    descriptor, path = tempfile.mkstemp(prefix=f"{name}.", suffix=".building", dir=folder)
+    os.close(descriptor)
+    temporary = Path(path)
+    try:
+        make(temporary)
+        with temporary.open("ab") as file:
+            file.write(_digest(temporary.read_bytes()))
         os.replace(temporary, target)
-        return ctypes.CDLL(str(target))
+        return target
     finally:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
-def _compile(command: list[str], source: Path, target: str) -> None:
-    """Compile for this processor, or for any if the compiler refuses to name this one."""
-    output = ""
-    for machine in ([THIS_MACHINE], []):
-        done = subprocess.run(
-            [*command, *machine, "-o", target, str(source)], capture_output=True, text=True
-        )
-        if done.returncode == 0:
-            return
-        output = done.stdout + done.stderr
-        if THIS_MACHINE not in output and "-march" not in output:
-            break
-    raise RuntimeError(f"{shlex.join(command)} cannot compile {source}:\n{output}")
+def for_this_machine(compile_with: Callable[[list[str]], None]) -> None:
+    """Compile for this processor, or for any if the compiler refuses to name this one.
+
+    compile_with  is given further flags; raises CompileError
+    """
+    try:
+        compile_with([THIS_MACHINE])
+    except CompileError as err:
+        if "-march" not in err.output:
+            raise
+        compile_with([])
+
+
+def run(commands: list[list[str]], at_once: int = 1) -> None:
+    """Run compilers, `at_once` at a time; the first that fails ends the others.
+
+    commands  each ends in what it compiles
+
+    Raises CompileError with all that the compiler wrote. Whatever is raised, none is left running.
+    """
+    waiting = list(commands)
+    running: list[tuple[list[str], IO[str], subprocess.Popen[str]]] = []
+    try:
+        while waiting or running:
+            if waiting and len(running) < at_once:
+                command = waiting.pop(0)
+                log: IO[str] = tempfile.TemporaryFile("w+", errors="replace")
+                process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, text=True)
+                running.append((command, log, process))
+                continue
+            for entry in [entry for entry in running if entry[2].poll() is not None]:
+                running.remove(entry)
+                command, log, process = entry
+                with log:
+                    if process.returncode:
+                        log.seek(0)
+                        what = f"{shlex.join(command[:-1])} cannot compile {command[-1]}"
+                        raise CompileError(what, log.read())
+            time.sleep(TURN_SECONDS)
+    finally:
+        for _, log, process in running:
+            process.terminate()
+            process.wait()
+            log.close()
 
 
 def _digest(data: bytes) -> bytes:
@@ -131,10 +189,11 @@ def _writable(folder: Path) -> Path:
     return folder if os.access(folder, os.W_OK) else Path(tempfile.mkdtemp(prefix="transfab-"))
 
 
-def _fingerprint(sources: Path, command: list[str], flags: list[str]) -> str:
+def fingerprint(command: list[str], flags: Iterable[str], files: Iterable[Path]) -> str:
+    """16 hex digits of a compiler and its version, flags, this processor, and texts by name."""
     version = subprocess.run([*command, "--version"], capture_output=True, text=True)
     parts = [*command, *flags, THIS_MACHINE, version.stdout, version.stderr, _processor()]
-    for path in sorted([*sources.glob("*.hpp"), *sources.glob("*.cpp")]):
+    for path in sorted(files):
         parts += [path.name, path.read_text(encoding="utf-8")]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 

@@ -61,7 +61,9 @@ def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
     """Run the command line in this process."""
     from transfab.cli import executors, main
 
-    monkeypatch.setattr(executors, "available", lambda: (False, "no C++ compiler: none here"))
+    reason = "no C++ compiler: none here"
+    monkeypatch.setattr(executors, "available", lambda: (False, reason))
+    monkeypatch.setattr(executors, "missing_csim", lambda variant: reason)
     handler = signal.getsignal(signal.SIGTERM)
 
     def run(*arguments: object) -> Outcome:

@@ -144,6 +144,38 @@ def test_seeded_weights_are_evaluated_in_all_classes(
         assert all(value["sqnr_db"] > 20 for value in classes.values())
 
 
+def test_the_first_layers_alone_are_named_as_such(
+    cli: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schemes, "available", lambda: (False, "no C++ compiler: none here"))
+    known = tmp_path / "known.txt"
+    known.write_text("\n".join(packaged("calibration", 30, 2, 0)), encoding="utf-8")
+    given = ("--random", "roberta-tiny", "--layers", 1, "--calibration", known, "--sentences", 3)
+    given = (*given, "--paragraphs", 1, "--passages", 0, "--baselines", "per-tensor")
+    found = cli("eval", *given, "--json").json
+    assert (found["model"], found["layers"]) == ("random:roberta-tiny:0, first 1 of 2 layers", 1)
+    for name, classes in found["schemes"].items():
+        assert {len(value["sqnr_by_layer"]) for value in classes.values()} == {1}
+        assert (classes["short"]["sqnr_db"] > 25) == (name != "per-tensor")
+    assert "first 1 of 2 layers, short: 3 held-out texts" in cli("eval", *given).out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("--random", "roberta"), "--random must be one of bert-tiny, "),
+        (("--random", ""), "--random must be one of bert-tiny, "),
+        (("--random", "roberta-tiny", "--seed", -1), "seed must be at least 0, not -1"),
+        (("--random", "roberta-tiny", "--layers", 3), "--layers must be in [1, 2], not 3"),
+        (("--random", "roberta-tiny", "--layers", 0), "--layers must be in [1, 2], not 0"),
+    ],
+)
+def test_a_bad_seeded_model_is_refused(
+    cli: Run, arguments: tuple[object, ...], reason: str
+) -> None:
+    assert_refused(cli("eval", *arguments, "--json"), reason)
+
+
 @pytest.mark.parametrize("text", ["", "16,", "16,16", "12", "8,16,8", "R8"])
 def test_widths_other_than_8_and_16_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="--residual must be 16, 8 or 16,8"):

@@ -263,7 +263,8 @@ def _seal(values: Json) -> bytes:
         if "config_hash" in values:
             values["config_hash"] = hashlib.sha256(config.encode()).hexdigest()[:16]
         if all(name in values for name in hashes):
-            bare = {k: v for k, v in values.items() if k not in ("versions", *hashes)}
+            free = ("versions", "deviation", *hashes)
+            bare = {k: v for k, v in values.items() if k not in free}
             values["bundle_hash"] = _digest(bare)
             values["checksum"] = _digest({k: v for k, v in values.items() if k != "checksum"})
     return _text(values, indent=1) + b"\n"

@@ -148,7 +148,7 @@ def test_a_layer_and_a_stage_choose_what_is_written(
 @pytest.mark.parametrize(
     ("form", "layer", "stage", "reason"),
     [
-        ("hex", None, None, "--format must be one of mem, bin, npy, not hex"),
+        ("hex", None, None, "--format must be one of mem, bin, npy, beats, not hex"),
         ("mem", 2, None, "not layer 2 stage None"),
         ("mem", -1, None, "not layer -1"),
         ("mem", None, "softmax", "stages qkv, attention, intermediate, output, not .*softmax"),

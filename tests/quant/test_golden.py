@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from transfab.quant.bert.reference import embed, float_layer
 from transfab.quant.bundle import read_bundle, stage_file
 from transfab.quant.executors import IntegerExecutor
 from transfab.quant.golden import Request, golden
@@ -67,3 +69,23 @@ def test_another_seed_text_or_width_gives_another_hash(tmp_path):
         make(tmp_path, "layer", layers=range(1)).manifest.bundle_hash,
     }
     assert len(hashes) == 5
+
+
+def test_recorded_deviations_are_those_of_all_texts_against_the_float_cascade(tmp_path):
+    bundle = make(tmp_path, "bundle")
+    recorded = {(row.layer, row.tensor): row for row in bundle.manifest.deviation}
+    states = [embed(SOURCE.embeddings(), text) for text in TEXTS]
+    for layer in (0, 1):
+        floats = [float_layer(SOURCE.layer(layer), state) for state in states]
+        for stage, name in (("qkv", "value"), ("attention", "context"), ("output", "output")):
+            integers = bundle.tensors(stage_file(layer, stage))[name]
+            real = bundle.scales(layer)[name].dequantize(integers)
+            wanted = np.concatenate([tensors[name] for tensors in floats])
+            got = np.concatenate([real[row, : len(text)] for row, text in enumerate(TEXTS)])
+            error, row = np.abs(got - wanted), recorded[layer, name]
+            assert row.stage == stage
+            sqnr = 10 * np.log10((wanted**2).sum() / (error**2).sum())
+            assert row.sqnr_db == pytest.approx(sqnr, abs=0.01)
+            assert row.max_error == pytest.approx(error.max(), rel=1e-3)
+            assert row.rms == pytest.approx(np.sqrt((wanted**2).mean()), rel=1e-3)
+        states = [tensors["output"] for tensors in floats]

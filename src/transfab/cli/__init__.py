@@ -11,7 +11,7 @@ from types import FrameType
 import typer
 from typer.exceptions import TyperException
 
-from transfab.cli import bench, doctor, eval, export, golden, inspect, verify
+from transfab.cli import bench, build, csim, doctor, eval, export, golden, inspect, verify
 
 app = typer.Typer(
     add_completion=False,
@@ -23,8 +23,10 @@ app.command("golden")(golden.command)
 app.command("verify")(verify.command)
 app.command("inspect")(inspect.command)
 app.command("export")(export.command)
+app.command("csim")(csim.command)
 app.command("doctor")(doctor.command)
 app.command("bench")(bench.command)
+app.command("build")(build.command)
 app.command("eval")(eval.command)
 
 
@@ -62,7 +64,15 @@ def _run(arguments: list[str]) -> int:
         return _fail(f"{message} (transfab --help)", arguments, getattr(err, "exit_code", 2))
     except ImportError as err:
         return _fail(f"{err}: pip install 'transfab[model]'", arguments, 1)
-    except (ValueError, TypeError, RuntimeError) as err:
+    except RuntimeError as err:
+        from transfab.quant.native.build import CompileError
+
+        if not isinstance(err, CompileError):
+            return _fail(str(err), arguments, 1)
+        code = _fail(err.summary, arguments, 1)
+        print(err.output, end="", file=sys.stderr)
+        return code
+    except (ValueError, TypeError) as err:
         return _fail(str(err), arguments, 1)
     except OSError as err:
         where = f"{err.filename}: " if err.filename else ""

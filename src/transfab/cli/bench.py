@@ -2,35 +2,58 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from transfab.cli import show
 
+if TYPE_CHECKING:
+    from transfab.quant.figure import Figure
+
+TITLES: Final = {
+    "golden": "a BERT-base layer against Hugging Face's in float32 (sdpa); a run of the default "
+    "model",
+    "csim": "the HLS C++ of a BERT-base layer on one thread, and its first build on two",
+}
+
 
 def command(
-    what: Annotated[str, typer.Argument(help="golden: the integer layer and a whole run.")],
-    repetitions: Annotated[int, typer.Option(help="Timed repetitions of each side.")] = 40,
+    what: Annotated[
+        str,
+        typer.Argument(help="golden: the integer layer and a whole run; csim: the C++ kernels."),
+    ],
+    repetitions: Annotated[
+        int | None, typer.Option(help="Timed repetitions: by default 40, 10 of csim.")
+    ] = None,
     sequence: Annotated[int, typer.Option(help="Tokens of the timed layer.")] = 128,
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Measure speed and memory; ratios are of medians taken in turn in one run."""
-    if what != "golden":
-        raise ValueError(f"bench must be golden, not {what}")
-    if repetitions < 1 or not 1 <= sequence <= 512:
+    if what not in TITLES:
+        raise ValueError(f"bench must be one of {', '.join(TITLES)}, not {what}")
+    count = repetitions if repetitions is not None else 40 if what == "golden" else 10
+    if count < 1 or not 1 <= sequence <= 512:
         raise ValueError(
-            f"--repetitions must be at least 1 and --sequence in [1, 512], not {repetitions} "
+            f"--repetitions must be at least 1 and --sequence in [1, 512], not {count} "
             f"and {sequence}"
         )
-    from transfab.quant.bench import bench_golden
-
-    figures = bench_golden(repetitions, sequence, show.progress())
+    figures = _measure(what, count, sequence)
     if json:
         show.emit_json({"figures": [vars(figure) for figure in figures]})
         return
     show.table(
-        "a BERT-base layer against Hugging Face's in float32 (sdpa); a run of the default model",
+        TITLES[what],
         {"figure": "left", "value": "right", "unit": "left", "kind": "left"},
         [[f.name, f"{f.value:,}", f.unit, f.kind] for f in figures],
     )
+
+
+def _measure(what: str, repetitions: int, sequence: int) -> list[Figure]:
+    if what == "csim":
+        from transfab.hls.bench import bench_csim
+
+        return bench_csim(repetitions, sequence, show.progress())
+    from transfab.quant.bench import bench_golden
+
+    return bench_golden(repetitions, sequence, show.progress())

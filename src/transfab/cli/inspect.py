@@ -23,7 +23,7 @@ def command(
     manifest = opened.manifest
     rows = [row for row in inspect(opened) if parameters or row.role != "parameter"]
     if json:
-        content = manifest.model_dump(mode="json", by_alias=True, exclude={"files"})
+        content = manifest.model_dump(mode="json", by_alias=True, exclude={"files", "deviation"})
         show.emit_json(content | {"tensors": [vars(row) for row in rows]})
         return
     config = manifest.config

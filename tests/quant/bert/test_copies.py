@@ -134,3 +134,13 @@ def test_models_get_copies_and_their_float_layer_none():
     assert config.copies == COPIES > 0
     assert config.inner == config.feed_forward + COPIES
     assert source.layer(0).intermediate.bias.size == config.feed_forward
+
+
+def test_no_copy_clips_the_lowest_value():
+    """Most GELU outputs lie there: clipped in every copy they would all err alike."""
+    count = 5
+    copies = Copies(np.zeros(count, int), np.full(count, count), np.arange(count))
+    low, scale = -0.17, 0.03
+    affine = Affine(np.full(count, scale), np.full(count, low + 127 * scale))
+    steps = copies.spread(affine).quantize(np.full((1, count), low), 8)
+    assert steps.tolist() == [[-127, -127, -127, -126, -126]]

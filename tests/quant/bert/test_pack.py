@@ -339,8 +339,8 @@ def float_parts(bits: int, seed: int = 0) -> tuple[FloatLayer, LayerScales, dict
         count = INNER if name.startswith("intermediate") else SIZE
         low, high = rng.uniform(-4, -2, count), rng.uniform(2, 4, count)
         statistics[name] = Statistics(low, high, (low + high) / 2)
-    hidden = hidden_scales(statistics["hidden"], (layer.query.weight,), bits)
-    output = hidden_scales(statistics["output"], (), bits)
+    hidden = hidden_scales(statistics["hidden"], bits)
+    output = hidden_scales(statistics["output"], bits)
     return layer, layer_scales(layer, statistics, hidden, output, bits), statistics
 
 

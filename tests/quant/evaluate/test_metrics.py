@@ -7,10 +7,9 @@ import math
 import numpy as np
 import pytest
 
+from transfab.quant.deviation import HIGHEST_DB, decibels
 from transfab.quant.evaluate.metrics import (
-    HIGHEST_DB,
     Comparison,
-    decibels,
     embedding,
     neighbour_overlap,
     ranks,

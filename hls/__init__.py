@@ -1,0 +1,1 @@
+"""HLS C++ of the four stages: kernels, tops, their builds and their C simulation."""

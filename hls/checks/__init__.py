@@ -1,0 +1,1 @@
+"""Checks of the kernel sources that no compiler makes."""
