@@ -318,7 +318,10 @@ def test_a_bad_random_model_is_refused(
         (("verify", "BUNDLE", "--on", "fpga"), "--on must name some of .*not 'fpga'"),
         (("verify", "BUNDLE", "--on", ""), "--on must name some of .*not ''"),
         (("verify", "BUNDLE", "--on", "native"), "executor native cannot run here: no C"),
-        (("export", "BUNDLE", "--format", "hex"), "--format must be one of mem, bin, npy, beats, not hex"),
+        (
+            ("export", "BUNDLE", "--format", "hex"),
+            "--format must be one of mem, bin, npy, beats, not hex",
+        ),
         (("export", "BUNDLE", "--layer", 7), "not layer 7"),
         (("export", "BUNDLE", "--stage", "softmax"), "not layer None stage softmax"),
         (("bench", "weather"), "bench must be one of golden, csim, not weather"),

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from extremes import extreme_leaves
 from last_bits import last_bits_runs
-from runs import Run, layer_run, stage_run
+from runs import Run, layer_run, stage_run, with_noise
 from strategies import Case, Shape, random_case, random_hidden, random_mask
 from stream_oracle import Build
 
@@ -137,4 +137,5 @@ def stage_runs(build: Build, stage_name: str) -> tuple[Run, ...]:
         made.append(layer_run(build, case, stage_name))
         inputs = random_inputs(build, stage_name, sequence, number)
         made.append(stage_run(build, case, stage_name, inputs))
+    made += [with_noise(build, run) for run in made[:4]]
     return (*made, *last_bits_runs(build, stage_name))

@@ -128,6 +128,8 @@ EVERY_RUN: Final = {
     "qkv-key-and-value-swapped",
     "qkv-last-a-head-early",
     "scores-scores-of-the-first-keys",
+    "scores-padding-of-query-and-key-counted",
+    "layernorm-padding-of-the-mask-passed-on",
     "softmax-maximum-over-masked-keys",
     "softmax-mask-ignored",
     "softmax-last-entry-never-used",

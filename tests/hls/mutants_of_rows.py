@@ -12,6 +12,11 @@ SCORES: Final = {
     "scores-start-once": ("k == 0, &partial", "h == 0 && k == 0, &partial", "attention"),
     "scores-of-the-first-keys": ("valid ? first + pe : 0", "pe < rows ? pe : 0", "attention"),
     "scores-of-one-depth-tile": ("k * kSimd, valid, pe", "0, valid, pe", "attention"),
+    "padding-of-query-and-key-counted": (
+        "valid && column + i < kSize ? row",
+        "valid ? row",
+        "attention",
+    ),
     "scores-a-group-late": ("[group * kSoftmaxLanes + i]", "[i]", "attention"),
 }
 SOFTMAX: Final = {
@@ -173,6 +178,11 @@ LAYERNORM: Final = {
     "root-rounds-up": ("if (rest >= trial)", "if (rest + 1 >= trial)", "output"),
     "layernorm-reciprocal-of-a-bit-less": ("Reciprocal(33,", "Reciprocal(32,", "output"),
     "last-on-every-row": ("beat.last = r == rows - 1 && group", "beat.last = group", "output"),
+    "padding-of-the-mask-passed-on": (
+        "if (beat * Config::kBeatBytes + i >= rows) word.byte[i] = 0;",
+        "",
+        "output",
+    ),
     "last-on-the-mask": ("word.last = false;", "word.last = true;", "output"),
     "norm-of-the-first-channels": ("records[channel], shift", "records[i], shift", "output"),
 }

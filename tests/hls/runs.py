@@ -10,7 +10,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +73,26 @@ def stage_run(build: Build, case: Case, stage_name: str, inputs: Tensors) -> Run
     params = getattr(case.parameters(), stage_name)
     made = run_stage(build.config(), stage, params, inputs)
     return run_of(build, case, stage_name, dict(inputs) | made)
+
+
+def with_noise(build: Build, run: Run) -> Run:
+    """The same run with other bytes where its activations are padded: they must not count."""
+    config, shape = build.config(), build.shape
+    channels = dict.fromkeys(("query", "key", "value"), (shape.hidden, "int8"))
+    channels |= {"intermediate": (shape.feed_forward, "int8")}
+    stream = (shape.hidden, f"int{shape.residual_bits}")
+    full = {"mask": np.full(run.sequence, 255, np.uint8)}
+    for packet in TOPS[run.top].activations:
+        for name in set(ACTIVATIONS[packet]) - {"mask"}:
+            size, kind = channels.get(name, stream)
+            full[name] = np.full((run.sequence, size), -1, kind)
+    noise = np.random.default_rng(run.sequence)
+    inputs = list(run.inputs)
+    for at, packet in enumerate(TOPS[run.top].activations):
+        padding = pack_activation(config, build.engine, packet, full) == 0
+        inputs[at] = inputs[at].copy()
+        inputs[at][padding] = noise.integers(1, 256, int(padding.sum()))
+    return replace(run, name=f"{run.name} with noise", inputs=tuple(inputs))
 
 
 def write(runs: Iterable[Run], file: Path) -> Path:

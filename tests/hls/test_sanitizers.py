@@ -85,8 +85,7 @@ def test_ragged_layers_leave_no_array_and_nothing_undefined(tmp_path: Path, name
         passes(program, write_folder(tmp_path / f"of{sequence}", build, group))
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(900)
 def test_a_layer_of_bert_base_leaves_no_array_and_nothing_undefined(tmp_path: Path) -> None:
     rng = np.random.default_rng(5)
     hidden = rng.integers(-32767, 32768, (1, 128, 768))

@@ -28,7 +28,7 @@ RANGES = {
     "score_spread": (1.5, 10),
     "score_sharpest": (2.5, 40),
     "sink": (0.01, 0.4),
-    "sink_largest": (0.015, 0.8),
+    "sink_largest": (0.015, 0.95),
     "directions": (20, 200),
 }
 
