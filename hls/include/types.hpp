@@ -54,6 +54,13 @@ Int<kBits> Multiply(Left left, Right right) {
 #endif
 }
 
+// value * 2**shift, which must fit kBits; C++17 does not define << of a negative value.
+template <int kBits>
+Int<kBits> ShiftLeft(Int<kBits> value, UInt<6> shift) {
+#pragma HLS INLINE
+  return Int<kBits>(UInt<kBits>(value) << shift);
+}
+
 // floor(value / 2**shift + 1/2), of kBits like the sum before the shift; shift in [0, kBits - 1].
 template <int kBits>
 Int<kBits> RoundShift(Int<kBits> value, UInt<6> shift) {

@@ -49,7 +49,7 @@ Int<kLeft + 8 + IndexBits(kSimd)> Dot(const Left* left, const Held<8> (&right)[k
 DOT:
   for (int i = 0; i < kSimd; ++i) {
 #pragma HLS UNROLL
-    sum += left[i] * right[i];
+    sum = Int<kLeft + 8 + IndexBits(kSimd)>(sum + left[i] * right[i]);
   }
   return sum;
 }

@@ -60,7 +60,7 @@ inline Int<27> NormalizedOf(Int<16> value, const RowNorm& norm) {
   const Int<18> deviation = Int<18>(value - norm.mean);
   const Int<48> product = Multiply<48>(deviation, norm.reciprocal);
   if (norm.drop >= 0) return Int<27>(RoundShift<48>(product, UInt<6>(norm.drop)));
-  return Int<27>(product << int(-norm.drop));
+  return Int<27>(ShiftLeft<48>(product, UInt<6>(-norm.drop)));
 }
 
 // Sums in channel order -> rows of the residual packet, whose mask comes first.

@@ -36,7 +36,7 @@ inline Int<16> ResidualSum(Int<27> sum, Int<16> skip, const Record& record, Int<
 #pragma HLS INLINE
   const Int<27> total = Int<27>(sum + record.first);
   const Int<48> product = Multiply<48>(total, record.multiplier);
-  const Int<48> skipped = Int<48>(Multiply<48>(skip, skip_multiplier) << skip_shift);
+  const Int<48> skipped = ShiftLeft<48>(Multiply<48>(skip, skip_multiplier), skip_shift);
   const Int<48> both = Int<48>(product + skipped);
   return Clamp<16>(RoundShift<48>(Int<48>(both + record.offset), shift));
 }

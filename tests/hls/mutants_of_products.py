@@ -110,8 +110,8 @@ GEMM: Final = {
         "wide",
     ),
     "dot-drops-its-last-product": (
-        "sum += left[i] * right[i];",
-        "if (i + 1 < kSimd) sum += left[i] * right[i];",
+        "> sum = 0;",
+        "> sum = Int<kLeft + 8 + IndexBits(kSimd)>(-left[kSimd - 1] * right[kSimd - 1]);",
         "output",
     ),
     "operand-unsigned": (

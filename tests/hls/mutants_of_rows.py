@@ -111,7 +111,11 @@ RESIDUAL: Final = {
         "output",
     ),
     "skip-not-added": ("Int<48>(product + skipped)", "product", "output"),
-    "skip-shift-dropped": (" << skip_shift", "", "output"),
+    "skip-shift-dropped": (
+        "ShiftLeft<48>(Multiply<48>(skip, skip_multiplier), skip_shift)",
+        "Multiply<48>(skip, skip_multiplier)",
+        "output",
+    ),
     "skip-by-the-gain": ("norm[channel].first", "norm[channel].multiplier", "output"),
     "residual-in-int8": ("return Clamp<16>(", "return Clamp<8>(", "output"),
     "residual-bias-dropped": ("Int<27>(sum + record.first)", "sum", "output"),
@@ -168,7 +172,11 @@ LAYERNORM: Final = {
     "large-squares-not-narrowed": ("UInt<44>(squares >> (-2 * half))", "squares", "output"),
     "drop-sign": ("Int<6>(8 - half)", "Int<6>(8 + half)", "output"),
     "drop-one-less": ("Int<6>(8 - half)", "Int<6>(7 - half)", "output"),
-    "small-rows-not-widened": ("product << int(-norm.drop)", "product", "output"),
+    "small-rows-not-widened": (
+        "ShiftLeft<48>(product, UInt<6>(-norm.drop))",
+        "product",
+        "output",
+    ),
     "normalized-truncates": (
         "RoundShift<48>(product, UInt<6>(norm.drop))",
         "product >> int(norm.drop)",
