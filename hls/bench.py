@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
-from transfab.hls.build import VARIANTS, Variant, missing
-from transfab.hls.csim import CSimulation, executor_name
+from transfab.hls.build import VARIANTS, Variant, executor_name, missing
+from transfab.hls.csim import CSimulation
 from transfab.hls.replay import replay
 from transfab.quant.bert.layer import STAGES
 from transfab.quant.bundle import Bundle, read_bundle

@@ -17,7 +17,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Literal, get_args
 
-from transfab.hls.ap_int import ap_int_headers as ap_int_headers
 from transfab.hls.ap_int import copy_headers, missing_headers, version
 from transfab.quant.config import LayerConfig
 from transfab.quant.contract.codegen import cpp_header
@@ -59,6 +58,11 @@ VARIANT_FLAGS: Final[dict[Variant, tuple[str, ...]]] = {
 }
 EXPORTS: Final = "{ global: TransfabRunTop; local: *; };\n"
 AT_ONCE: Final = 2
+
+
+def executor_name(variant: Variant) -> str:
+    """What `--on` calls a variant."""
+    return "csim" if variant == "native" else f"csim_{variant}"
 
 
 def missing(variant: Variant = "native") -> str | None:

@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from transfab.hls.build import Variant, build
+from transfab.hls.build import Variant, build, executor_name
 from transfab.quant.bert.layer import LayerParameters, Stage, Tensors
 from transfab.quant.bert.shapes import check_inputs
 from transfab.quant.config import LayerConfig
@@ -23,11 +23,6 @@ from transfab.quant.engine import Engine
 from transfab.quant.intmath import Array
 
 _ERROR_SIZE: Final = 256
-
-
-def executor_name(variant: Variant) -> str:
-    """What `--on` calls a variant."""
-    return "csim" if variant == "native" else f"csim_{variant}"
 
 
 def top_of(name: str) -> Top:

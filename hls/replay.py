@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from transfab.hls.csim import CSimulation, executor_name, top_of
+from transfab.hls.build import executor_name
+from transfab.hls.csim import CSimulation, top_of
 from transfab.quant.bert.layer import LayerParameters, Tensors
 from transfab.quant.bundle import Bundle
 from transfab.quant.bundle_packets import layer_tensors

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 from transfab.quant.bert.layer import LayerParameters, Stage, Tensors
 from transfab.quant.config import LayerConfig
+from transfab.quant.executors import Executor, IntegerExecutor
 from transfab.quant.intmath import Array
-from transfab.quant.native import NativeLayer
+from transfab.quant.native import NativeLayer, available
 
 
 class NativeExecutor:
@@ -28,3 +29,8 @@ class NativeExecutor:
         if self._packed is None or self._packed[0] is not params:
             self._packed = params, NativeLayer(config, params)
         return self._packed[1].run_stage(stage.name, inputs, "op", self.threads)
+
+
+def fastest(threads: int) -> Executor:
+    """The native executor, or the definition itself where no compiler is."""
+    return NativeExecutor(threads) if available()[0] else IntegerExecutor()

@@ -6,10 +6,6 @@
 namespace transfab {
 
 template <class Config>
-constexpr int ResidualBeats(int rows) {
-  return BeatsOf<Config, 8>(rows) + rows * BeatsOf<Config, Config::kResidualBits>(Config::kHidden);
-}
-template <class Config>
 constexpr int HeadsBeats(int rows) {
   return Config::kHeads * 3 * rows * BeatsOf<Config, 8>(Config::kHeadSize);
 }

@@ -119,6 +119,12 @@ constexpr int BeatsOf(int count) {
   return CeilDivide(count * (kBits / 8), Config::kBeatBytes);
 }
 
+// Beats of a residual packet: the mask, then the rows.
+template <class Config>
+constexpr int ResidualBeats(int rows) {
+  return BeatsOf<Config, 8>(rows) + rows * BeatsOf<Config, Config::kResidualBits>(Config::kHidden);
+}
+
 // Moves `beats` beats from one stream to another; the last of them ends no packet inside a top.
 template <class Config>
 void Forward(Stream<BeatOf<Config>>& from, Stream<BeatOf<Config>>& to, int beats) {

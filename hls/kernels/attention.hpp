@@ -101,7 +101,7 @@ void Attention(int rows, Stream<BeatOf<Config>>& heads, Stream<BeatOf<Config>>& 
   [[maybe_unused]] constexpr int kValueDepth = Config::kSequence * BeatsOf<Config, 8>(Shape::kSize);
   [[maybe_unused]] constexpr int kRecordsDepth = 2 * RecordBeats<Config>(Shape::kSize);
   // The skip input waits for the whole projection.
-  [[maybe_unused]] constexpr int kSkipDepth = ResidualPacketBeats<Config>();
+  [[maybe_unused]] constexpr int kSkipDepth = ResidualBeats<Config>(Config::kSequence);
   [[maybe_unused]] constexpr int kMaskDepth = BeatsOf<Config, 8>(Config::kSequence);
 #pragma HLS STREAM variable = value depth = kValueDepth
 #pragma HLS STREAM variable = records depth = kRecordsDepth

@@ -15,10 +15,8 @@ namespace transfab {
 template <class Config>
 void Fork(int rows, Stream<BeatOf<Config>>& packet, Stream<BeatOf<Config>>& operand,
           Stream<BeatOf<Config>>& skip) {
-  const int beats =
-      BeatsOf<Config, 8>(rows) + rows * BeatsOf<Config, Config::kResidualBits>(Config::kHidden);
 FORK:
-  for (int beat = 0; beat < beats; ++beat) {
+  for (int beat = 0; beat < ResidualBeats<Config>(rows); ++beat) {
 #pragma HLS PIPELINE II = 1
     const BeatOf<Config> word = packet.read();
     operand.write(word);
@@ -33,7 +31,7 @@ void BoardA(int rows, Stream<BeatOf<Config>>& hidden, Stream<BeatOf<Config>>& qk
             Stream<BeatOf<Config>>& attention_output) {
 #pragma HLS DATAFLOW
   Stream<BeatOf<Config>> operand("board_a operand"), skip("board_a skip"), heads("board_a heads");
-  [[maybe_unused]] constexpr int kSkipDepth = ResidualPacketBeats<Config>();
+  [[maybe_unused]] constexpr int kSkipDepth = ResidualBeats<Config>(Config::kSequence);
 #pragma HLS STREAM variable = skip depth = kSkipDepth
   Fork<Config>(rows, hidden, operand, skip);
   Qkv<Config>(rows, operand, qkv_parameters, heads);
@@ -48,7 +46,7 @@ void BoardB(int rows, Stream<BeatOf<Config>>& attention_output,
 #pragma HLS DATAFLOW
   Stream<BeatOf<Config>> operand("board_b operand"), skip("board_b skip");
   Stream<BeatOf<Config>> blocks("board_b blocks");
-  [[maybe_unused]] constexpr int kSkipDepth = ResidualPacketBeats<Config>();
+  [[maybe_unused]] constexpr int kSkipDepth = ResidualBeats<Config>(Config::kSequence);
 #pragma HLS STREAM variable = skip depth = kSkipDepth
   Fork<Config>(rows, attention_output, operand, skip);
   Intermediate<Config>(rows, operand, intermediate_parameters, blocks);

@@ -9,12 +9,6 @@
 
 namespace transfab {
 
-template <class Config>
-constexpr int ResidualPacketBeats() {
-  return BeatsOf<Config, 8>(Config::kSequence) +
-         Config::kSequence * BeatsOf<Config, Config::kResidualBits>(Config::kHidden);
-}
-
 // Sends the end of a stage's parameters to its two operators: residual records to the first, norm
 // records to both (the first takes the skip multipliers). The scalars were sent before.
 template <class Config>

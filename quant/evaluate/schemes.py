@@ -27,10 +27,10 @@ from transfab.quant.calibrate import (
     pad,
 )
 from transfab.quant.config import LayerConfig
-from transfab.quant.executors import Executor, IntegerExecutor
+from transfab.quant.executors import Executor
 from transfab.quant.intmath import Array
 from transfab.quant.native import NativeLayer, available
-from transfab.quant.native_executor import NativeExecutor
+from transfab.quant.native_executor import fastest
 from transfab.quant.sources import Source
 
 Step = Callable[[str], None]
@@ -138,7 +138,7 @@ def integer_schemes(
     quick        weights rounded to the nearest, not fitted to the integers of that width
     observe      called with the width and each calibrated layer, and an executor that runs it
     """
-    executor: Executor = NativeExecutor(threads) if available()[0] else IntegerExecutor()
+    executor = fastest(threads)
     schemes = []
     for bits in widths:
         progress(f"calibrating R{bits} on {len(calibration)} texts")

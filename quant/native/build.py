@@ -18,6 +18,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Final
 
@@ -140,13 +141,19 @@ def run(commands: list[list[str]], at_once: int = 1) -> None:
     """
     waiting = list(commands)
     running: list[tuple[list[str], IO[str], subprocess.Popen[str]]] = []
+
+    def start(command: list[str]) -> None:
+        log = tempfile.TemporaryFile("w+", errors="replace")
+        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, text=True)
+        running.append((command, log, process))
+
+    # Signals are handled in the main thread only: no interrupt falls between the start of a
+    # process and its place in the list.
+    starter = ThreadPoolExecutor(1)
     try:
         while waiting or running:
             if waiting and len(running) < at_once:
-                command = waiting.pop(0)
-                log: IO[str] = tempfile.TemporaryFile("w+", errors="replace")
-                process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, text=True)
-                running.append((command, log, process))
+                starter.submit(start, waiting.pop(0)).result()
                 continue
             for entry in [entry for entry in running if entry[2].poll() is not None]:
                 running.remove(entry)
@@ -158,6 +165,7 @@ def run(commands: list[list[str]], at_once: int = 1) -> None:
                         raise CompileError(what, log.read())
             time.sleep(TURN_SECONDS)
     finally:
+        starter.shutdown()
         for _, log, process in running:
             process.terminate()
             process.wait()

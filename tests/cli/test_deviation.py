@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from transfab.quant import native_executor
 from transfab.quant.bundle import BundleError, read_bundle
 from transfab.quant.deviation import HIGHEST_DB, Deviation, worst_first
 from transfab.quant.evaluate import schemes
@@ -146,7 +147,8 @@ def evaluate(
     cli: Run, model: Path, calibration: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Any]:
     """`transfab eval` on the tiny model, without other quantizers."""
-    monkeypatch.setattr(schemes, "available", lambda: (False, "no C++ compiler: none here"))
+    for module in (schemes, native_executor):
+        monkeypatch.setattr(module, "available", lambda: (False, "no C++ compiler: none here"))
 
     def run(*arguments: object) -> Any:
         given = ("--calibration", calibration, "--sentences", 8, "--baselines", "none", "--quick")

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from transfab.cli.eval import parse_widths
+from transfab.quant import native_executor
 from transfab.quant.corpus import packaged
 from transfab.quant.evaluate import schemes
 
@@ -25,7 +26,8 @@ def evaluate(
     cli: Run, model: Path, calibration: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Any]:
     """`transfab eval` on the tiny model; eight held-out sentences unless told otherwise."""
-    monkeypatch.setattr(schemes, "available", lambda: (False, "no C++ compiler: none here"))
+    for module in (schemes, native_executor):
+        monkeypatch.setattr(module, "available", lambda: (False, "no C++ compiler: none here"))
 
     def run(*arguments: object) -> Any:
         given = ("--calibration", calibration, "--threads", 2, "--sentences", 8)
@@ -129,7 +131,8 @@ def test_a_users_texts_are_one_class_by_the_files_name(evaluate: Run, texts: Pat
 def test_seeded_weights_are_evaluated_in_all_classes(
     cli: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(schemes, "available", lambda: (False, "no C++ compiler: none here"))
+    for module in (schemes, native_executor):
+        monkeypatch.setattr(module, "available", lambda: (False, "no C++ compiler: none here"))
     known = tmp_path / "known.txt"
     known.write_text("\n".join(packaged("calibration", 30, 2, 1)), encoding="utf-8")
     counts = ("--sentences", 3, "--paragraphs", 2, "--passages", 1)
@@ -147,7 +150,8 @@ def test_seeded_weights_are_evaluated_in_all_classes(
 def test_the_first_layers_alone_are_named_as_such(
     cli: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(schemes, "available", lambda: (False, "no C++ compiler: none here"))
+    for module in (schemes, native_executor):
+        monkeypatch.setattr(module, "available", lambda: (False, "no C++ compiler: none here"))
     known = tmp_path / "known.txt"
     known.write_text("\n".join(packaged("calibration", 30, 2, 0)), encoding="utf-8")
     given = ("--random", "roberta-tiny", "--layers", 1, "--calibration", known, "--sentences", 3)

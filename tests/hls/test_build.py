@@ -252,9 +252,20 @@ def test_an_interrupted_build_is_built_again(fake: Fake, cache: Path) -> None:
     assert (out, err) == ("", "")
 
 
+SLOW_START = """
+import signal, subprocess, time
+signal.signal(signal.SIGTERM, signal.default_int_handler)
+class Slow(subprocess.Popen):
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        time.sleep(0.5)
+subprocess.Popen = Slow
+"""
+
+
 def test_an_interrupt_ends_the_compilers(fake: Fake, cache: Path, tmp_path: Path) -> None:
     compiler = fake(f'echo $$ >>"{tmp_path}/numbers"; exec sleep 60')
-    stopped = process("import signal\nsignal.signal(signal.SIGTERM, signal.default_int_handler)\n")
+    stopped = process(SLOW_START)  # the interrupt comes while the second compiler is started
     while len(compiler.calls) < 2:
         assert stopped.poll() is None
         time.sleep(0.01)

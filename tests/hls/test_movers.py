@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from transfab.hls.build import SOURCES, ap_int_headers
+from transfab.hls.ap_int import ap_int_headers
+from transfab.hls.build import SOURCES
 from transfab.quant.config import LayerConfig
 from transfab.quant.contract.codegen import cpp_header
 from transfab.quant.engine import Engine, Tile

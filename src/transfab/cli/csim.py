@@ -29,8 +29,8 @@ def command(
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> int:
     """Run the C++ kernels, built on first use, on every recorded layer; compare every byte."""
-    from transfab.hls.build import Variant
-    from transfab.hls.csim import CSimulation, executor_name, top_of
+    from transfab.hls.build import Variant, executor_name
+    from transfab.hls.csim import CSimulation, top_of
     from transfab.hls.replay import replay
     from transfab.quant.bundle import read_bundle
     from transfab.quant.bundle_packets import sequence_of

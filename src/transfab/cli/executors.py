@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from transfab.hls.build import Variant
+from transfab.hls.build import VARIANTS, executor_name
 from transfab.hls.build import missing as missing_csim
 from transfab.quant.executors import Executor, IntegerExecutor
 from transfab.quant.native import available
@@ -13,7 +13,7 @@ from transfab.quant.native_executor import NativeExecutor
 
 # What runs unless `--on` says otherwise: ready in seconds.
 USUAL: Final = ("integer", "native")
-CSIM: Final[dict[str, Variant]] = {"csim": "native", "csim_width_true": "width_true"}
+CSIM: Final = {executor_name(variant): variant for variant in VARIANTS}
 
 
 def missing() -> dict[str, str | None]:
@@ -50,8 +50,3 @@ def _executor(name: str, threads: int, progress: Callable[[str], None]) -> Execu
 
         return CsimExecutor(CSIM[name], progress=progress)
     return IntegerExecutor() if name == "integer" else NativeExecutor(threads=threads)
-
-
-def fastest(threads: int) -> Executor:
-    """The native executor, or the definition itself where no compiler is."""
-    return NativeExecutor(threads=threads) if available()[0] else IntegerExecutor()

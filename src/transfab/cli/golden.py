@@ -42,9 +42,9 @@ def command(
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Write the golden bundle of one layer, a range of layers or all, cascaded in integers."""
-    from transfab.cli.executors import fastest
     from transfab.quant.corpus import packaged, read_texts
     from transfab.quant.golden import CALIBRATION, QUICK_CALIBRATION, Request, golden
+    from transfab.quant.native_executor import fastest
     from transfab.quant.notebook_text import TEXT_128
     from transfab.quant.random_source import RandomSource
     from transfab.quant.sources import Source, open_source

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from transfab.quant import native_executor
 from transfab.quant.bert.reference import embed, float_layer
 from transfab.quant.bert.scales import Affine
 from transfab.quant.evaluate import schemes
@@ -71,7 +72,8 @@ def test_neither_batch_nor_padding_changes_a_state(integer):
 
 @pytest.mark.skipif(not available()[0], reason=available()[1])
 def test_without_a_compiler_the_states_are_the_same(integer, monkeypatch):
-    monkeypatch.setattr(schemes, "available", lambda: (False, "none here"))
+    for module in (schemes, native_executor):
+        monkeypatch.setattr(module, "available", lambda: (False, "none here"))
     monkeypatch.setattr(schemes, "NativeLayer", None)
     slow = integer_schemes(SOURCE, EMBEDDINGS, CALIBRATION, (16, 8), 1)
     for quick, scheme in zip(integer, slow, strict=True):
