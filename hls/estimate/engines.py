@@ -20,10 +20,11 @@ TURNAROUND = 16  # kTurnaround of gemm.hpp
 SOFTMAX_LANES = 8  # kSoftmaxLanes of softmax.hpp
 
 
-def gemm_by_channel(build: Build, stage: str, depth: int, tiles: int) -> Process:
-    """All rows held, one output tile after the other: `tiles` of them, of `depth` products."""
+def gemm_by_channel(build: Build, stage: str, depth: int, channels: int) -> Process:
+    """All rows held, one output tile of `channels` after the other, of `depth` products."""
     pe, simd = build[f"{stage}_pe"], build[f"{stage}_simd"]
-    depth_tiles, held = ceil_divide(depth, simd), build.beats(8, depth)
+    tiles, depth_tiles = ceil_divide(channels, pe), ceil_divide(depth, simd)
+    held = build.beats(8, depth)
     passes, steps = tiles * depth_tiles, _steps(build, stage)
     name, longest = "GemmByChannel", build["sequence"]
     return Process(

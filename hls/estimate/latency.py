@@ -19,27 +19,15 @@ def latency(build: Build, top: str) -> int:
     end = 0
     for name, stage in zip(TOPS[top], stages, strict=True):
         if name == "qkv":
-            ready = _heads(build, stage)
+            # A head is there with the last of its three parts.
+            ready = _blocks(build, stage, 3 * build["hidden"], build["head_size"], 0)[2::3]
         elif name == "attention":
             end = _attended(build, stage, ready)
         elif name == "intermediate":
-            ready = _blocks(build, stage, end)
+            ready = _blocks(build, stage, build["inner"], build["beat_bytes"], end)
         else:
             end = _finished(build, stage, ready)
     return ready[-1] if top in ("qkv", "intermediate") else end
-
-
-def _heads(build: Build, stage: Stage) -> list[int]:
-    """When each head's query, key and value are sent."""
-    gemm, send = stage.process("GemmByChannel"), stage.process("RequantizeHeads")
-    start = stage.process("Narrow").cycles + FILL
-    one = gemm.cycles_of("ROWS") // build["heads"]
-    sent = send.cycles_of("PART_ROW") // build["heads"]
-    ready, end = [], 0
-    for head in range(build["heads"]):
-        end = max(start + (head + 1) * one, end) + sent
-        ready.append(end)
-    return ready
 
 
 def _attended(build: Build, stage: Stage, ready: list[int]) -> int:
@@ -63,20 +51,16 @@ def _attended(build: Build, stage: Stage, ready: list[int]) -> int:
     return projected + _tail(build, stage)
 
 
-def _blocks(build: Build, stage: Stage, start: int) -> list[int]:
-    """When each block of a beat's channels is sent; rows arrive until `start`, or from 0 on."""
-    gemm = stage.process("GemmByChannel")
-    first = start + FILL if start else stage.process("Narrow").cycles + FILL
-    pe = build["intermediate_pe"]
-    tiles, blocks = (
-        ceil_divide(build["inner"], pe),
-        ceil_divide(build["inner"], build["beat_bytes"]),
-    )
-    one = gemm.cycles_of("DEPTH_TILES", "ROWS") // tiles
+def _blocks(build: Build, stage: Stage, channels: int, block: int, start: int) -> list[int]:
+    """When each block of `block` channels is sent; rows arrive until `start`, or from 0 on."""
+    first = FILL + (start or stage.process("Narrow").cycles)
+    pe, row = build[f"{stage.name}_pe"], build.beats(8, block)
+    tiles, blocks = ceil_divide(channels, pe), ceil_divide(channels, block)
+    one = stage.process("GemmByChannel").cycles_of("DEPTH_TILES", "ROWS") // tiles
     ready, end = [], 0
-    for block in range(blocks):
-        tile = min(ceil_divide((block + 1) * build["beat_bytes"], pe), tiles)
-        end = max(first + tile * one, end) + build.rows + FILL
+    for index in range(blocks):
+        tile = min(ceil_divide((index + 1) * block, pe), tiles)
+        end = max(first + tile * one, end) + build.rows * row + FILL
         ready.append(end)
     return ready
 

@@ -32,23 +32,17 @@ def narrow(build: Build) -> Process:
 
 
 def requantize_heads(build: Build) -> Process:
-    name, rows, heads, pe = "RequantizeHeads", build.rows, build["heads"], build["qkv_pe"]
-    tiles = ceil_divide(3 * build["head_size"], pe)
-    parts = (("PARTS", 3), ("PART_ROWS", rows), ("PART_ROW", build.beats(8, build["head_size"])))
+    name, rows, pe = "RequantizeHeads", build.rows, build["qkv_pe"]
+    tiles = ceil_divide(3 * build["hidden"], pe)
     return Process(
         name,
         (
             *read_values(build, 32, 4),
-            outer(name, "HEADS", heads),
-            outer(name, "TILES", heads * tiles, heads),
-            *read_records(build, pe, heads * tiles),
-            inner(name, "ROWS", heads * tiles * rows, heads * tiles),
-            *nest(name, *parts, entries=heads),
+            outer(name, "TILES", tiles),
+            *read_records(build, pe, tiles),
+            inner(name, "ROWS", tiles * rows, tiles),
         ),
-        (
-            Memory("head", tiles * pe, build["sequence"], 8),
-            Memory("records", pe, 1, RECORD_BITS),
-        ),
+        (Memory("records", pe, 1, RECORD_BITS),),
         multipliers=(Multipliers(pe, 27, 18),),
     )
 
@@ -99,20 +93,20 @@ def activate(build: Build) -> Process:
     )
 
 
-def order_blocks(build: Build) -> Process:
-    name, rows, width = "OrderBlocks", build.rows, build["beat_bytes"]
-    tiles = ceil_divide(build["inner"], build["intermediate_pe"])
-    blocks = ceil_divide(build["inner"], width)
-    ring = ceil_divide(build["intermediate_pe"], width) + 1
+def order_blocks(build: Build, stage: str, channels: int, block: int) -> Process:
+    """Tiles of `channels` channels as blocks of `block`."""
+    name, pe = "OrderBlocks", build[f"{stage}_pe"]
+    tiles, blocks = ceil_divide(channels, pe), ceil_divide(channels, block)
+    rows = (("BLOCK_ROWS", build.rows), ("BLOCK_ROW", build.beats(8, block)))
     return Process(
         name,
         (
             outer(name, "TILES", tiles),
-            inner(name, "ROWS", tiles * rows, tiles),
+            inner(name, "ROWS", tiles * build.rows, tiles),
             outer(name, "BLOCKS", blocks, tiles),
-            inner(name, "BLOCK_ROWS", blocks * rows, blocks),
+            *nest(name, *rows, entries=blocks),
         ),
-        (Memory("ring", ring * width, build["sequence"], 8),),
+        (Memory("ring", (ceil_divide(pe, block) + 1) * block, build["sequence"], 8),),
     )
 
 

@@ -40,7 +40,7 @@ def fork(build: Build) -> Process:
 
 def distribute_qkv(build: Build) -> Process:
     name, pe = "DistributeQkv", build["qkv_pe"]
-    tiles = build["heads"] * ceil_divide(3 * build["head_size"], pe)
+    tiles = ceil_divide(3 * build["hidden"], pe)
     passes = ceil_divide(build["hidden"], build["qkv_simd"])
     return Process(
         name,

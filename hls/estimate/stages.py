@@ -36,14 +36,15 @@ class Stage:
 
 
 def qkv(build: Build) -> Stage:
-    tiles = build["heads"] * ceil_divide(3 * build["head_size"], build["qkv_pe"])
+    hidden, channels = build["hidden"], 3 * build["hidden"]
     return Stage(
         "qkv",
         (
             sections.distribute_qkv(build),
             operators.narrow(build),
-            engines.gemm_by_channel(build, "qkv", build["hidden"], tiles),
+            engines.gemm_by_channel(build, "qkv", hidden, channels),
             operators.requantize_heads(build),
+            operators.order_blocks(build, "qkv", channels, build["head_size"]),
         ),
         (_queue(build, "records", 2 * build.records(build["qkv_pe"])),),
     )
@@ -74,16 +75,15 @@ def attention(build: Build) -> Stage:
 
 
 def intermediate(build: Build) -> Stage:
-    pe = build["intermediate_pe"]
-    tiles = ceil_divide(build["inner"], pe)
+    pe, channels = build["intermediate_pe"], build["inner"]
     return Stage(
         "intermediate",
         (
             sections.distribute_intermediate(build),
             operators.narrow(build),
-            engines.gemm_by_channel(build, "intermediate", build["hidden"], tiles),
+            engines.gemm_by_channel(build, "intermediate", build["hidden"], channels),
             operators.activate(build),
-            operators.order_blocks(build),
+            operators.order_blocks(build, "intermediate", channels, build["beat_bytes"]),
         ),
         (_queue(build, "records", 4 * build.records(pe)),),
     )

@@ -85,10 +85,10 @@ HOLD_ROWS:
 }
 
 // By channel: holds all rows of the operand (kDepth int8), finishes one output tile after the
-// other and sends its sums row by row. Tile order (n, 0), (n, 1) ... for `tiles` values of n.
+// other and sends its sums row by row. Tile order (n, 0), (n, 1) ... for kTiles values of n.
 template <class Config, class Shape>
-void GemmByChannel(int rows, int tiles, Stream<BeatOf<Config>>& operand,
-                   Stream<BeatOf<Config>>& weights, Stream<Lanes<Int<27>, Shape::kPe>>& sums) {
+void GemmByChannel(int rows, Stream<BeatOf<Config>>& operand, Stream<BeatOf<Config>>& weights,
+                   Stream<Lanes<Int<27>, Shape::kPe>>& sums) {
   constexpr int kPe = Shape::kPe, kSimd = Shape::kSimd;
   constexpr int kBeats = BeatsOf<Config, 8>(Shape::kDepth);
   constexpr int kColumns = kBeats * Config::kBeatBytes;
@@ -109,11 +109,11 @@ FIRST_TILE:
   }
   const int steps = Steps(rows, kTileBeats);
 CHANNEL_TILES:
-  for (int n = 0; n < tiles; ++n) {
+  for (int n = 0; n < Shape::kTiles; ++n) {
   DEPTH_TILES:
     for (int k = 0; k < kDepthTiles; ++k) {
       const int ping = (n * kDepthTiles + k) & 1;
-      const bool more = n != tiles - 1 || k != kDepthTiles - 1;
+      const bool more = n != Shape::kTiles - 1 || k != kDepthTiles - 1;
     ROWS:
       for (int step = 0; step < steps; ++step) {
 #pragma HLS PIPELINE II = 1

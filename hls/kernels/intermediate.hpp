@@ -4,6 +4,7 @@
 // beat's channels. Four operators in a row: narrow, product by channel, GELU, order by block.
 #pragma once
 
+#include "blocks.hpp"
 #include "gelu.hpp"
 #include "gemm.hpp"
 #include "requantize.hpp"
@@ -13,12 +14,11 @@ namespace transfab {
 template <class Config>
 struct IntermediateShape {
   static constexpr int kPe = Config::kIntermediatePe, kSimd = Config::kIntermediateSimd;
-  static constexpr int kTiles = CeilDivide(Config::kInner, kPe);
+  static constexpr int kChannels = Config::kInner;
+  static constexpr int kTiles = CeilDivide(kChannels, kPe);
   static constexpr int kDepth = Config::kHidden;
   static constexpr int kDepthTiles = CeilDivide(kDepth, kSimd);
-  static constexpr int kBlocks = CeilDivide(Config::kInner, Config::kBeatBytes);
-  // Blocks that a tile may touch, and the one that is not finished before it.
-  static constexpr int kRing = CeilDivide(kPe, Config::kBeatBytes) + 1;
+  static constexpr int kBlock = Config::kBeatBytes, kBlocks = CeilDivide(kChannels, kBlock);
   static constexpr int kScalars = 4;
 };
 
@@ -84,49 +84,6 @@ TILES:
   }
 }
 
-// Tiles of kPe channels -> blocks of one beat's channels, all rows of a block together.
-template <class Config>
-void OrderBlocks(int rows, Stream<Lanes<Int<8>, Config::kIntermediatePe>>& activated,
-                 Stream<BeatOf<Config>>& blocks) {
-  using Shape = IntermediateShape<Config>;
-  constexpr int kBytes = Config::kBeatBytes;
-  static Int<8> ring[Shape::kRing][Config::kSequence][kBytes];
-#pragma HLS ARRAY_PARTITION variable = ring dim = 1 complete
-#pragma HLS ARRAY_PARTITION variable = ring dim = 3 complete
-  int sent = 0;
-TILES:
-  for (int n = 0; n < Shape::kTiles; ++n) {
-  ROWS:
-    for (int row = 0; row < rows; ++row) {
-#pragma HLS PIPELINE II = 1
-      const Lanes<Int<8>, Shape::kPe> lanes = activated.read();
-      for (int pe = 0; pe < Shape::kPe; ++pe) {
-#pragma HLS UNROLL
-        const int channel = n * Shape::kPe + pe;
-        ring[channel / kBytes % Shape::kRing][row][channel % kBytes] = lanes.lane[pe];
-      }
-    }
-    const int whole = n == Shape::kTiles - 1 ? Shape::kBlocks : (n + 1) * Shape::kPe / kBytes;
-  BLOCKS:
-    for (; sent < whole; ++sent) {
-    BLOCK_ROWS:
-      for (int row = 0; row < rows; ++row) {
-#pragma HLS PIPELINE II = 1
-        BeatOf<Config> beat = EmptyBeat<kBytes>();
-        for (int i = 0; i < kBytes; ++i) {
-#pragma HLS UNROLL
-          // Lanes of the last tile beyond F, and those of an older block, are not sent.
-          if (sent * kBytes + i < Config::kInner) {
-            SetElement<8>(beat, i, ring[sent % Shape::kRing][row][i]);
-          }
-        }
-        beat.last = sent == Shape::kBlocks - 1 && row == rows - 1;
-        blocks.write(beat);
-      }
-    }
-  }
-}
-
 // attention_output packet, intermediate_parameters -> intermediate packet.
 template <class Config>
 void Intermediate(int rows, Stream<BeatOf<Config>>& attention_output,
@@ -142,9 +99,9 @@ void Intermediate(int rows, Stream<BeatOf<Config>>& attention_output,
 #pragma HLS STREAM variable = records depth = kRecordsDepth
   DistributeIntermediate<Config>(parameters, narrow, weights, records);
   Narrow<Config, Shape>(rows, attention_output, narrow, operand);
-  GemmByChannel<Config, Shape>(rows, Shape::kTiles, operand, weights, sums);
+  GemmByChannel<Config, Shape>(rows, operand, weights, sums);
   Activate<Config>(rows, records, sums, activated);
-  OrderBlocks<Config>(rows, activated, blocks);
+  OrderBlocks<Config, Shape>(rows, activated, blocks);
 }
 
 }  // namespace transfab

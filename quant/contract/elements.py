@@ -1,8 +1,8 @@
 """Leaves of a stage's parameters as the elements of its sections, and back.
 
 Leaves have the names of `quant.parameters.flatten`. *Arranged* leaves are those that sections
-name: query, key and value are joined head by head as `heads`, the attention projection's columns
-are split by head, and epsilon is two words.
+name: query, key and value are joined as `heads`, channels in the order head, part, channel of the
+part; the attention projection's columns are split by head, and epsilon is two words.
 """
 
 from __future__ import annotations

@@ -39,10 +39,9 @@ def parameter_beats(config: LayerConfig, engine: Engine, stage_name: str) -> int
 
 def _qkv(config: LayerConfig, engine: Engine) -> tuple[Block, ...]:
     shifts = (f"{name}.requantize.shift" for name in ("query", "key", "value"))
-    shape = (config.heads, 3 * config.head_size, config.hidden)
     return (
         Block(1, (_scalars("hidden.shift", *shifts), *_hidden(config))),
-        _by_channel(engine.qkv, shape, "heads"),
+        _by_channel(engine.qkv, 3 * config.hidden, config.hidden, "heads"),
     )
 
 
@@ -61,10 +60,9 @@ def _attention(config: LayerConfig, engine: Engine) -> tuple[Block, ...]:
 def _intermediate(config: LayerConfig, engine: Engine) -> tuple[Block, ...]:
     shifts = ("hidden.shift", "projection.requantize.shift", "activation.shift")
     gelu = Section("gelu", "table", ("gelu_table",), (1, GELU_ENTRIES), GELU_ENTRIES)
-    shape = (1, config.inner, config.hidden)
     return (
         Block(1, (_scalars(*shifts, "fraction_bits"), gelu, *_hidden(config))),
-        _by_channel(engine.intermediate, shape, "projection", "activation"),
+        _by_channel(engine.intermediate, config.inner, config.hidden, "projection", "activation"),
     )
 
 
@@ -96,24 +94,23 @@ def _hidden(config: LayerConfig) -> tuple[Section, ...]:
     return (_requantize("hidden", (1, size), size),) if config.residual_bits == 16 else ()
 
 
-def _by_channel(tile: Tile, shape: tuple[int, int, int], linear: str, *then: str) -> Block:
+def _by_channel(tile: Tile, channels: int, depth: int, linear: str, *then: str) -> Block:
     """For each n: PE channel records, PE requantize records of `then`, tiles (n, 0), (n, 1) ..."""
     names = (f"{linear}.bias", f"{linear}.requantize.multiplier", f"{linear}.requantize.offset")
-    groups, channels, depth = shape
     sections = (
-        Section("channels", "channel", names, (groups, channels), tile.pe),
-        *(_requantize(name, (groups, channels), tile.pe) for name in then),
+        Section("channels", "channel", names, (1, channels), tile.pe),
+        *(_requantize(name, (1, channels), tile.pe) for name in then),
         Section(
             "weights",
             "tiles by channel",
             (f"{linear}.weight",),
-            shape,
+            (1, channels, depth),
             tile.bytes,
             ceil_divide(depth, tile.simd),
             tile,
         ),
     )
-    return Block(groups * ceil_divide(channels, tile.pe), sections)
+    return Block(ceil_divide(channels, tile.pe), sections)
 
 
 def _by_depth(tile: Tile, shape: tuple[int, int, int]) -> Section:

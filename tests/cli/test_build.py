@@ -229,7 +229,7 @@ def test_an_estimate_says_that_it_is_one(cli: Run) -> None:
     assert {figure["kind"] for figure in found} == {"estimated"}
     assert {"name", "value", "unit", "kind"} == found[0].keys()
     values = {figure["name"]: figure["value"] for figure in found}
-    assert values["layer.attention.products"] == 119_808
+    assert values["layer.attention.products"] == 98_304
 
 
 def test_recipes_are_written_and_read_back(cli: Run, tmp_path: Path) -> None:

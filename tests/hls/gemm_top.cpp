@@ -66,7 +66,7 @@ extern "C" bool MultiplyByChannel(int rows, const std::int8_t* operand, const st
   for (int n = 0; n < Shape::kTiles; ++n) {
     for (int k = 0; k < SIZE_DEPTH; k += SIZE_SIMD) SendTile(weight, n, k, SIZE_DEPTH, weights);
   }
-  GemmByChannel<Config, Shape>(rows, Shape::kTiles, operands, weights, sums);
+  GemmByChannel<Config, Shape>(rows, operands, weights, sums);
   for (int n = 0; n < Shape::kTiles; ++n) {
     for (int row = 0; row < rows; ++row) Take(sums, row, n, result);
   }

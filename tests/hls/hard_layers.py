@@ -18,11 +18,12 @@ from transfab.quant.engine import Engine, Tile
 
 LONGEST = 37  # enough keys for a row sum of 20 bits, and no multiple of a beat, tile or group
 
-# 16 bits, one head a beat, several blocks and tiles of everything, tiles smaller than a beat.
+# 16 bits, one head a beat, several blocks and tiles of everything, tiles smaller than a beat, and
+# one of stage 1 that touches query, key and value, of two heads.
 RAGGED = Build(
     Shape(21, 3, 53, 16),
     2,
-    Engine(Tile(5, 8), Tile(3, 2), Tile(7, 4), Tile(11, 16), beat_bytes=16, sequence=LONGEST),
+    Engine(Tile(17, 8), Tile(3, 2), Tile(7, 4), Tile(11, 16), beat_bytes=16, sequence=LONGEST),
 )
 # 8 bits, heads of more than a beat, a tile of three blocks, tiles of more beats than rows.
 WIDE = Build(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from mutants_of_products import (
+    BLOCKS,
     GELU,
     GEMM,
     INTERMEDIATE,
@@ -48,6 +49,7 @@ FILES: Final = {
     f"{KERNELS}/requantize.hpp": REQUANTIZE,
     f"{KERNELS}/gemm.hpp": GEMM,
     f"{KERNELS}/qkv.hpp": QKV,
+    f"{KERNELS}/blocks.hpp": BLOCKS,
     f"{KERNELS}/scores.hpp": SCORES,
     f"{KERNELS}/softmax.hpp": SOFTMAX,
     f"{KERNELS}/context.hpp": CONTEXT,
@@ -125,8 +127,13 @@ EVERY_RUN: Final = {
     "gemm-tile-longer-than-few-rows-cut",
     "gemm-operand-unsigned",
     "qkv-shift-of-the-tiles-first-channel",
-    "qkv-key-and-value-swapped",
-    "qkv-last-a-head-early",
+    "qkv-shifts-of-key-and-value-swapped",
+    "qkv-tiles-end-at-heads",
+    "blocks-ring-slot-off-by-one",
+    "blocks-ring-a-slot-short",
+    "blocks-lanes-beyond-the-channels-sent",
+    "blocks-beats-of-a-row-alike",
+    "blocks-last-a-block-early",
     "scores-scores-of-the-first-keys",
     "scores-padding-of-query-and-key-counted",
     "layernorm-padding-of-the-mask-passed-on",
@@ -149,9 +156,6 @@ EVERY_RUN: Final = {
     "layernorm-last-on-the-mask",
     "layernorm-root-rounds-up",
     "gelu-gelu-index-off-by-one",
-    "intermediate-ring-slot-off-by-one",
-    "intermediate-ring-a-slot-short",
-    "intermediate-lanes-beyond-the-channels-sent",
     "layer-fork-without-the-mask",
     "output-last-block-of-the-output-whole",
 }

@@ -133,15 +133,46 @@ GEMM: Final = {
 }
 QKV: Final = {
     "shift-of-the-tiles-first-channel": (
-        "channel < kSize ? 1 : (channel < 2 * kSize ? 2 : 3)",
-        "n * Shape::kPe < kSize ? 1 : (n * Shape::kPe < 2 * kSize ? 2 : 3)",
+        "(n * Shape::kPe + pe) / Config::kHeadSize",
+        "n * Shape::kPe / Config::kHeadSize",
         "qkv",
     ),
-    "key-and-value-swapped": ("head[row][part * kSize", "head[row][(3 - part) % 3 * kSize", "qkv"),
+    "shift-of-the-head": ("/ Config::kHeadSize % 3", "/ Config::kHeadSize / 3 % 3", "qkv"),
+    "shifts-of-key-and-value-swapped": ("scalars[1 + part]", "scalars[1 + (3 - part) % 3]", "qkv"),
     "bias-dropped": (" + records[pe].first", "", "qkv"),
-    "last-on-every-row-of-value": ("part == 2 && row == rows - 1", "part == 2", "qkv"),
-    "last-a-head-early": ("h == Config::kHeads - 1", "h == Config::kHeads - 2", "qkv"),
-    "rows-beyond-the-head-sent": ("if (base + i < kSize) SetElement", "SetElement", "qkv"),
+    "tiles-end-at-heads": (
+        "kTiles = CeilDivide(kChannels, kPe);",
+        "kTiles = Config::kHeads * CeilDivide(3 * Config::kHeadSize, kPe);",
+        "qkv",
+    ),
+}
+BLOCKS: Final = {
+    "ring-slot-off-by-one": (
+        "channel / kBlock % kRing",
+        "(channel / kBlock + 1) % kRing",
+        "intermediate",
+    ),
+    "ring-a-slot-short": ("kBlock) + 1;", "kBlock);", "intermediate"),
+    "ring-a-slot-short-for-heads": ("kBlock) + 1;", "kBlock);", "qkv"),
+    "sent-a-tile-early": ("(n + 1) * Shape::kPe", "(n + 2) * Shape::kPe", "intermediate"),
+    "sent-a-tile-late": ("(n + 1) * Shape::kPe", "n * Shape::kPe", "intermediate", "wide"),
+    "sent-at-the-end": ("(n + 1) * Shape::kPe / kBlock;", "0;", "qkv"),
+    "lanes-beyond-the-channels-sent": (
+        "inside && sent * kBlock + base + i < Shape::kChannels",
+        "inside",
+        "intermediate",
+    ),
+    "lanes-beyond-the-block-sent": ("base + i < kBlock;", "true;", "qkv"),
+    "beats-of-a-row-alike": ("[row][base + i]", "[row][i]", "qkv", "wide"),
+    "rows-of-one-beat": (
+        "base < kBlock; base += kBytes",
+        "base < 1; base += kBytes",
+        "qkv",
+        "wide",
+    ),
+    "last-on-every-row-of-a-block": (" && row == rows - 1", "", "intermediate"),
+    "last-on-every-beat-of-a-row": (" && base + kBytes >= kBlock;", ";", "qkv", "wide"),
+    "last-a-block-early": ("sent == Shape::kBlocks - 1", "sent == Shape::kBlocks - 2", "qkv"),
 }
 GELU: Final = {
     "gelu-index-off-by-one": (
@@ -163,33 +194,6 @@ GELU: Final = {
     "gelu-is-the-identity": ("value < 0 ? Int<16>(0) : value", "value", "intermediate"),
 }
 INTERMEDIATE: Final = {
-    "ring-slot-off-by-one": (
-        "channel / kBytes % Shape::kRing",
-        "(channel / kBytes + 1) % Shape::kRing",
-        "intermediate",
-    ),
-    "ring-a-slot-short": ("kBeatBytes) + 1;", "kBeatBytes);", "intermediate"),
-    "blocks-sent-a-tile-early": (
-        "(n + 1) * Shape::kPe / kBytes",
-        "(n + 2) * Shape::kPe / kBytes",
-        "intermediate",
-    ),
-    "blocks-sent-a-tile-late": (
-        "(n + 1) * Shape::kPe / kBytes",
-        "n * Shape::kPe / kBytes",
-        "intermediate",
-        "wide",
-    ),
-    "lanes-beyond-the-channels-sent": (
-        "if (sent * kBytes + i < Config::kInner) {",
-        "{",
-        "intermediate",
-    ),
-    "last-on-every-row-of-a-block": (
-        "kBlocks - 1 && row == rows - 1",
-        "kBlocks - 1",
-        "intermediate",
-    ),
     "records-of-the-other-run": (
         "Requantize<16>(total, projection[pe]",
         "Requantize<16>(total, activation[pe]",

@@ -30,7 +30,7 @@ from transfab.quant.random_source import RandomSource
 ROOT = Path(__file__).resolve().parents[2]
 ALVEO = [target for target in TARGETS.values() if target.flow == "vitis"]
 BOARDS = sorted({kernels for plan in PLANS.values() for kernels in plan.boards})
-SLICES = {"layer": 5834, "board_a": 1700, "board_b": 1700}
+SLICES = {"layer": 6026, "board_a": 1700, "board_b": 1700}
 
 
 def signature(kernel: str) -> list[tuple[str, str]]:

@@ -195,16 +195,16 @@ def qkv(build: Build, stream: Stream, leaves: dict[str, Any], params: Any) -> No
     shifts = [leaves[f"{name}.requantize.shift"] for name in ("query", "key", "value")]
     stream.row([leaves.get("hidden.shift", 0), *shifts], 4)
     hidden(build, stream, leaves)
+    weight, records = [], []
     for head in range(build.shape.heads):
-        weight, records = [], []
         for name in ("query", "key", "value"):
             channels = range(head * size, (head + 1) * size)
             weight += [leaves[f"{name}.weight"][i] for i in channels]
             records += biased(leaves, f"{name}.bias", f"{name}.requantize", channels)
-        for n in steps(3 * size, tile.pe):
-            stream.records(records[n * tile.pe : (n + 1) * tile.pe], tile.pe)
-            for k in steps(build.shape.hidden, tile.simd):
-                stream.tile(weight, tile, n, k)
+    for n in steps(len(weight), tile.pe):
+        stream.records(records[n * tile.pe : (n + 1) * tile.pe], tile.pe)
+        for k in steps(build.shape.hidden, tile.simd):
+            stream.tile(weight, tile, n, k)
 
 
 def attention(build: Build, stream: Stream, leaves: dict[str, Any], params: Any) -> None:

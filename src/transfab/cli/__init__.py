@@ -11,7 +11,18 @@ from types import FrameType
 import typer
 from typer.exceptions import TyperException
 
-from transfab.cli import bench, build, csim, doctor, eval, export, golden, inspect, verify
+from transfab.cli import (
+    bench,
+    build,
+    csim,
+    doctor,
+    eval,
+    export,
+    golden,
+    inspect,
+    sim,
+    verify,
+)
 
 app = typer.Typer(
     add_completion=False,
@@ -24,6 +35,7 @@ app.command("verify")(verify.command)
 app.command("inspect")(inspect.command)
 app.command("export")(export.command)
 app.command("csim")(csim.command)
+app.command("sim")(sim.command)
 app.command("doctor")(doctor.command)
 app.command("bench")(bench.command)
 app.command("build")(build.command)

@@ -10,17 +10,21 @@ from transfab.hls.build import missing as missing_csim
 from transfab.quant.executors import Executor, IntegerExecutor
 from transfab.quant.native import available
 from transfab.quant.native_executor import NativeExecutor
+from transfab.sim.executor import KINDS
+from transfab.sim.executor import missing as missing_simulation
 
 # What runs unless `--on` says otherwise: ready in seconds.
 USUAL: Final = ("integer", "native")
 CSIM: Final = {executor_name(variant): variant for variant in VARIANTS}
+SIMULATION: Final = {str(kind): kind for kind in KINDS}
 
 
 def missing() -> dict[str, str | None]:
     """Each executor's name and what it lacks here, None if it runs."""
     runs, reason = available()
     state = {"integer": None, "native": None if runs else reason}
-    return state | {name: missing_csim(variant) for name, variant in CSIM.items()}
+    state |= {name: missing_csim(variant) for name, variant in CSIM.items()}
+    return state | {kind: missing_simulation(kind) for kind in SIMULATION.values()}
 
 
 def executors(
@@ -49,4 +53,8 @@ def _executor(name: str, threads: int, progress: Callable[[str], None]) -> Execu
         from transfab.hls.csim import CsimExecutor
 
         return CsimExecutor(CSIM[name], progress=progress)
+    if name in SIMULATION:
+        from transfab.sim.executor import SimulationExecutor
+
+        return SimulationExecutor(SIMULATION[name], progress=progress)
     return IntegerExecutor() if name == "integer" else NativeExecutor(threads=threads)

@@ -148,7 +148,7 @@ def test_bert_base_has_as_many_beats_as_the_tables_say() -> None:
     engine = Engine(*tiles)
     records = 768 * 16 // 64
     wanted = {
-        "qkv": 1 + records + 12 * 6 * (8 + 12 * 32),
+        "qkv": 1 + records + 72 * (8 + 12 * 32),
         "attention": 1 + 1 + 128 + 12 * (16 + 2 * 24 * 16) + 2 * records,
         "intermediate": 1 + 8 + records + 79 * (10 + 10 + 12 * 40),
         "output": 1 + 98 * 12 * 32 + 2 * records,

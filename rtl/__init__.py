@@ -1,0 +1,1 @@
+"""SystemVerilog of the four stages, and which files a module needs."""

@@ -1,0 +1,146 @@
+"""Tops in simulation on whole batches: what `verify --on rtl`, `--on hls` and `sim` run.
+
+rtl   SystemVerilog of rtl/, cycle by cycle
+hls   the C++ kernels of hls/ behind the same ports; its cycles are a shell's, so none are given
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final, Literal, get_args
+
+import numpy as np
+
+from transfab.hls.build import missing as missing_kernels
+from transfab.quant.bert.layer import LayerParameters, Stage, Tensors
+from transfab.quant.bert.shapes import check_inputs
+from transfab.quant.config import LayerConfig
+from transfab.quant.contract.beats import Beats
+from transfab.quant.contract.parameters import pack_parameters
+from transfab.quant.contract.tops import TENSORS, TOPS, pack_activation, unpack_activation
+from transfab.quant.engine import Engine
+from transfab.quant.intmath import Array
+from transfab.sim.model import Model, SimulationResult
+from transfab.sim.verilator import missing as missing_simulator
+
+Kind = Literal["rtl", "hls"]
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+
+
+def missing(kind: Kind = "rtl") -> str | None:
+    """Why this executor cannot run here, with the way out; None if it can."""
+    return missing_simulator() or (missing_kernels() if kind == "hls" else None)
+
+
+class Simulation:
+    """The tops of one build; each is built when it first runs.
+
+    kind      rtl or hls
+    stall     share of cycles in [0, 1) in which a port offers or takes nothing
+    seed      of the stalls and of registers before their first value
+    progress  is told of builds
+    waves     VCD file of every run, the last one stays; None for none
+    """
+
+    def __init__(
+        self,
+        config: LayerConfig,
+        engine: Engine,
+        kind: Kind = "rtl",
+        stall: float = 0.0,
+        seed: int = 1,
+        progress: Callable[[str], None] = lambda text: None,
+        waves: Path | None = None,
+    ) -> None:
+        if kind not in KINDS:
+            raise ValueError(f"simulation must be one of {', '.join(KINDS)}, not {kind}")
+        if not 0 <= stall < 1:
+            raise ValueError(f"stall must be in [0, 1), a share of cycles, not {stall}")
+        if lack := missing(kind):
+            raise RuntimeError(lack)
+        self.config, self.engine, self.kind = config, engine, kind
+        self.stall, self.seed, self.progress, self.waves = stall, seed, progress, waves
+        self._models: dict[str, Model] = {}
+
+    @property
+    def build_seconds(self) -> float:
+        """What the builds took so far."""
+        return sum(model.build_seconds for model in self._models.values())
+
+    def model(self, top: str) -> Model:
+        """The model of a top, built now unless it was; errors as of `Model`."""
+        if top not in self._models:
+            design = None
+            if self.kind == "hls":
+                from transfab.sim.shell import hls_design
+
+                design = hls_design(self.config, self.engine, top, self.progress)
+            recorded = self.waves is not None
+            self._models[top] = Model(
+                self.config, self.engine, top, self.progress, recorded, design=design
+            )
+        return self._models[top]
+
+    def run(self, top: str, params: LayerParameters, tensors: Tensors) -> SimulationResult:
+        """Run a top on a batch, one sequence right behind the other.
+
+        top      one of TOPS
+        tensors  name -> (B, S, channels), mask (B, S), at least those of the top's activations
+
+        Raises ValueError for sequences longer than the engine takes, RuntimeError where the top
+        gets stuck or breaks a protocol.
+        """
+        batch, sequence = next(iter(tensors.values())).shape[:2]
+        self.engine.check_sequence(sequence)
+        model = self.model(top)
+        packets: dict[str, list[Beats]] = {name: [] for name in model.top.inputs}
+        for stage in model.top.stages:
+            sent = pack_parameters(self.config, self.engine, stage, params)
+            packets[f"{stage}_parameters"] = [sent] * batch
+        for index in range(batch):
+            one = {name: tensor[index] for name, tensor in tensors.items()}
+            for name in model.top.activations:
+                packets[name].append(pack_activation(self.config, self.engine, name, one))
+        return model.run([sequence] * batch, packets, self.stall, self.seed, self.waves)
+
+    def unpacked(self, top: str, made: list[Beats], sequence: int) -> dict[str, Array]:
+        """Tensors of a top's packets of a batch by name, (B, S, channels) each, a mask (B, S)."""
+        name = TOPS[top].output
+        parts = [unpack_activation(self.config, self.engine, name, one, sequence) for one in made]
+        return {tensor: np.stack([part[tensor] for part in parts]) for tensor in TENSORS[name]}
+
+
+class SimulationExecutor:
+    """Runs stages in simulation; the models of the last config are kept.
+
+    kind      rtl or hls, the executor's name
+    engine    tiles, beat and longest sequence, None for the usual; changes no bit
+    progress  is told of builds
+    """
+
+    def __init__(
+        self,
+        kind: Kind = "rtl",
+        engine: Engine | None = None,
+        progress: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        self.name: str = kind
+        self.kind, self.engine, self.progress = kind, engine or Engine(), progress
+        self._simulation: Simulation | None = None
+
+    def run(
+        self, config: LayerConfig, stage: Stage, params: LayerParameters, inputs: Tensors
+    ) -> Mapping[str, Array]:
+        given = {name: inputs[name] for name in stage.inputs}
+        check_inputs(config, given)
+        batch, sequence = next(iter(given.values())).shape[:2]
+        if self._simulation is None or self._simulation.config != config:
+            self._simulation = Simulation(config, self.engine, self.kind, progress=self.progress)
+        # Packets of the residual stream carry the mask of stages that do not use it, too.
+        given.setdefault("mask", np.ones((batch, sequence), np.uint8))
+        result = self._simulation.run(stage.name, params, given)
+        made = self._simulation.unpacked(stage.name, result.outputs, sequence)
+        if not np.array_equal(made.get("mask", given["mask"]), given["mask"]):
+            raise RuntimeError(f"stage {stage.name} does not pass its mask on")
+        return {name: made[name] for name in stage.outputs}

@@ -1,0 +1,71 @@
+// What a run is asked for: FOLDER/job.bin, int64, little-endian.
+//
+//   stall share in 2**-16; seed; cycles without a beat until it gives up; number N of sequences;
+//   S of each; beats of each output packet; for each input port, for each sequence: its packet's
+//   first beat in FOLDER/{packet}.bin and its number of beats
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <random>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace transfab {
+
+using Integers = std::vector<std::int64_t>;
+
+template <typename T>
+std::vector<T> ReadFile(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) throw std::runtime_error("cannot read " + path);
+  const std::vector<char> bytes{std::istreambuf_iterator<char>(file), {}};
+  std::vector<T> values(bytes.size() / sizeof(T));
+  if (!values.empty()) std::memcpy(values.data(), bytes.data(), values.size() * sizeof(T));
+  return values;
+}
+
+// Whether a port pauses in a cycle: a share of them, at random.
+class Stall {
+ public:
+  Stall(std::int64_t share, std::int64_t seed)
+      : share_(share), draw_(static_cast<std::uint64_t>(seed)) {}
+  bool operator()() { return share_ > 0 && static_cast<std::int64_t>(draw_() & 0xffff) < share_; }
+
+ private:
+  std::int64_t share_;
+  std::mt19937_64 draw_;
+};
+
+struct Packet {
+  std::int64_t first, beats;
+};
+
+struct Job {
+  explicit Job(const std::string& folder_name, std::size_t inputs) : folder(folder_name) {
+    const Integers read = ReadFile<std::int64_t>(folder + "/job.bin");
+    auto at = read.begin();
+    stall = *at++, seed = *at++, patience = *at++;
+    const auto count = *at++;
+    sequences.assign(at, at + count), at += count;
+    output_beats.assign(at, at + count), at += count;
+    for (std::size_t i = 0; i < inputs; ++i) {
+      packets.emplace_back();
+      for (auto j = count; j > 0; --j, at += 2) packets.back().push_back({at[0], at[1]});
+    }
+    if (at != read.end()) throw std::runtime_error("job.bin is of other ports");
+  }
+
+  // Of a stream of its own for each port.
+  Stall StallOf(std::int64_t port) const { return Stall(stall, seed * 64 + port); }
+
+  std::string folder;
+  std::int64_t stall, seed, patience;
+  Integers sequences, output_beats;
+  std::vector<std::vector<Packet>> packets;
+};
+
+}  // namespace transfab
