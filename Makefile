@@ -6,7 +6,8 @@
 PYTHON ?= python3.11 python3
 BIN := .venv/bin
 STAMPS := .venv/demo.stamp .venv/dev.stamp
-CPP = $(wildcard $(foreach folder,quant/native hls/checks hls/include hls/kernels hls/tops hls/testbench,\
+CPP = $(wildcard $(foreach folder,quant/native hls/checks hls/include hls/kernels hls/tops hls/testbench \
+	sim/harness sim/shell,\
 	$(folder)/*.cpp $(folder)/*.hpp))
 
 help: ## list the targets
@@ -23,11 +24,12 @@ test: .venv/dev.stamp ## run the tests that take seconds
 test-full: .venv/dev.stamp ## run all tests
 	$(BIN)/pytest -n 2
 
-lint: .venv/dev.stamp ## run ruff, mypy, clang-format and the check of kernel code
+lint: .venv/dev.stamp ## run ruff, mypy, clang-format, verilator, verible and the check of kernel code
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m transfab.hls.checks.synthesizable
+	$(BIN)/python -m transfab.sim.lint
 	$(BIN)/clang-format --dry-run --Werror $(CPP)
 
 bench: .venv/dev.stamp ## time the golden path and the kernels in C simulation
@@ -65,7 +67,7 @@ endef
 	$(install)
 	@touch $@
 
-.venv/dev.stamp: EXTRAS := demo,eval,csim,dev
+.venv/dev.stamp: EXTRAS := demo,eval,csim,sim,dev
 .venv/dev.stamp: pyproject.toml constraints.txt
 	$(install)
 	@touch $(STAMPS)

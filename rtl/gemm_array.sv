@@ -34,7 +34,7 @@ module gemm_array #(
     output logic signed [SumBits-1:0] sum_o[Pe]
 );
 
-  // Sums of four, three times: Simd is at most 64.
+  // Sums of four, three times: Simd is a power of two, at most 64.
   localparam int unsigned Quarter = operator_pkg::ceil_divide(Simd, 4);
   localparam int unsigned Sixteenth = operator_pkg::ceil_divide(Quarter, 4);
 
@@ -44,8 +44,9 @@ module gemm_array #(
   logic [operator_pkg::ArrayLatency-1:0] valid_q;
 
   initial begin
-    if (Simd == 0 || BeatBytes % Simd != 0)
-      $fatal(1, "%m: simd must divide beat_bytes %0d, not %0d", BeatBytes, Simd);
+    if (Simd == 0 || BeatBytes % Simd != 0 || BeatBytes > 64) begin
+      $fatal(1, "%m: simd must divide beat_bytes %0d, at most 64, not %0d", BeatBytes, Simd);
+    end
   end
 
   always_ff @(posedge clk_i) begin
@@ -103,8 +104,8 @@ module gemm_array #(
         for (int unsigned p = 0; p < Pairs; p++) begin
           for (int unsigned i = 0; i < Quarter; i++) begin
             automatic logic signed [44:0] both = '0;
-            for (int unsigned j = 4 * i; j < operator_pkg::smaller(4 * i + 4, Simd); j++) begin
-              both += product_q[p][j];
+            for (int unsigned j = 0; j < operator_pkg::smaller(4, Simd); j++) begin
+              both += product_q[p][4*i+j];
             end
             quarter_q[2*p][i] <= SumBits'($signed(both[17:0]));
             // A negative low field took one from the high one.
@@ -132,8 +133,8 @@ module gemm_array #(
         for (int unsigned p = 0; p < Pe; p++) begin
           for (int unsigned i = 0; i < Quarter; i++) begin
             automatic logic signed [SumBits-1:0] sum = '0;
-            for (int unsigned j = 4 * i; j < operator_pkg::smaller(4 * i + 4, Simd); j++) begin
-              sum += SumBits'(product_q[p][j]);
+            for (int unsigned j = 0; j < operator_pkg::smaller(4, Simd); j++) begin
+              sum += SumBits'(product_q[p][4*i+j]);
             end
             quarter_q[p][i] <= sum;
           end
@@ -147,8 +148,8 @@ module gemm_array #(
       for (int unsigned p = 0; p < Pe; p++) begin
         for (int unsigned i = 0; i < Sixteenth; i++) begin
           automatic logic signed [SumBits-1:0] sum = '0;
-          for (int unsigned j = 4 * i; j < operator_pkg::smaller(4 * i + 4, Quarter); j++) begin
-            sum += quarter_q[p][j];
+          for (int unsigned j = 0; j < operator_pkg::smaller(4, Quarter); j++) begin
+            sum += quarter_q[p][4*i+j];
           end
           sixteenth_q[p][i] <= sum;
         end

@@ -82,7 +82,8 @@ class Source:
 class Sink:
     """Takes beats out of a stream, and fails where a beat changes or goes before it is taken.
 
-    stall   share of cycles in [0, 1) that are not ready, drawn from `seed`
+    stall   share of cycles in [0, 1) that are not ready, drawn from `seed`; unless it is 0, half
+            of the beats must be valid before ready is, which valid must not wait for
     fields  `name_{field}_o`, one of them: a beat is its value; several: a dict; none: None
     signed  whether values are two's complement
     """
@@ -124,7 +125,7 @@ class Sink:
         return bool(self._valid.value)
 
     async def _run(self) -> None:
-        ready, waiting = False, None
+        ready, waiting, patient = False, None, False
         while True:
             await self._edge
             if not self._reset.value:
@@ -143,8 +144,11 @@ class Sink:
                 if ready:
                     self._taken.append(beat)
                     self._wanted -= 1
+                    patient = self._stall > 0 and self._random.random() < 0.5
                 waiting = None if ready else (beat,)
-            ready = self._wanted > 0 and not (self._stall and self._random.random() < self._stall)
+            ready = self._wanted > 0 and (waiting is not None or not patient)
+            if ready and self._stall:
+                ready = self._random.random() >= self._stall
             self._ready.value = int(ready)
 
     def _sample(self) -> Any:

@@ -34,7 +34,7 @@ MAY_IMPORT = {
     "cli": {"quant", "hls", "rtl", "sim", "host"},
 }
 HEAVY = {"torch", "transformers", "ray", "pynq", "cocotb", "hls4ml"}
-SHIPPED_SUFFIXES = {".py", ".cpp", ".hpp", ".tcl", ".txt", ".md"}
+SHIPPED_SUFFIXES = {".py", ".cpp", ".hpp", ".sv", ".tcl", ".txt", ".md"}
 MAX_LINES = 300
 
 # AMD's installer and PYNQ's board image fix these two folders on every machine.
@@ -161,7 +161,9 @@ def test_imports_along_the_arrows_are_allowed(tmp_path: Path, layer: str) -> Non
     assert forbidden_imports(tmp_path, layer, tmp_path) == []
 
 
-@pytest.mark.parametrize("module", ["quant", "hls.csim", "hls.replay"])
+@pytest.mark.parametrize(
+    "module", ["quant", "hls.csim", "hls.replay", "rtl.sources", "sim.bench", "sim.replay"]
+)
 def test_an_import_loads_no_heavy_package(module: str) -> None:
     program = f"import sys, transfab.{module}; print(*sys.modules, sep='\\n')"
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
@@ -180,7 +182,7 @@ def test_the_wheel_has_one_top_level_import_name(built: tuple[Path, Path]) -> No
 def test_the_wheel_holds_every_source_and_text_of_the_repository(built: tuple[Path, Path]) -> None:
     sources = {str(name): name for name in repository_files() if name.suffix in SHIPPED_SUFFIXES}
     missing = {name.removeprefix("src/") for name in sources if name.startswith("src/")}
-    for folder in ("quant", "hls"):
+    for folder in ("quant", "hls", "rtl", "sim"):
         linked = {f"transfab/{name}" for name in sources if name.startswith(f"{folder}/")}
         assert linked, f"no file under {folder}/"
         missing |= linked
@@ -260,12 +262,12 @@ def test_a_path_below_something_else_is_no_machine_path(before: str) -> None:
     assert not MACHINE_PATH.search(f"{before}/work/x")
 
 
-@pytest.mark.parametrize("name", ["quant", "hls", "src"])
+@pytest.mark.parametrize("name", ["quant", "hls", "rtl", "sim", "src"])
 def test_no_source_file_is_longer_than_300_lines(name: str) -> None:
     sources = [
         path
         for path in (ROOT / name).rglob("*")
-        if path.suffix in {".py", ".cpp", ".hpp", ".tcl"} and path.is_file()
+        if path.suffix in {".py", ".cpp", ".hpp", ".sv", ".tcl"} and path.is_file()
     ]
     lengths = {
         str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines())

@@ -34,6 +34,8 @@ class Stall {
   Stall(std::int64_t share, std::int64_t seed)
       : share_(share), draw_(static_cast<std::uint64_t>(seed)) {}
   bool operator()() { return share_ > 0 && static_cast<std::int64_t>(draw_() & 0xffff) < share_; }
+  // True half of the time, unless nothing ever pauses.
+  bool coin() { return share_ > 0 && (draw_() & 1) != 0; }
 
  private:
   std::int64_t share_;

@@ -132,10 +132,11 @@ class Receiver : public Port {
     if (!*pins_.last && at_last()) Fail("has no TLAST on its last beat");
     file_.write(reinterpret_cast<const char*>(pins_.data), kBeatBytes);
     Move(cycle);
+    patient_ = stall_.coin();
     return true;
   }
 
-  void Drive() { *pins_.ready = !stall_(); }
+  void Drive() { *pins_.ready = (waiting_ || !patient_) && !stall_(); }
 
   void Close() {
     file_.close();
@@ -151,6 +152,8 @@ class Receiver : public Port {
 
   std::ofstream file_;
   bool waiting_ = false;
+  // Ready comes after valid, which must not wait for it.
+  bool patient_ = false;
   std::uint32_t held_[kBeatBytes / 4] = {};
   std::uint8_t last_ = 0;
 };

@@ -65,7 +65,10 @@ def test_sim_reports_every_stage_exact(
     assert ("cycles" in shown.out) == (kind == "rtl")
 
 
-@pytest.mark.parametrize("top", ["board_a", "board_b", "layer"])
+BOARDS = [pytest.param(name, marks=pytest.mark.slow) for name in ("board_a", "board_b")]
+
+
+@pytest.mark.parametrize("top", [*BOARDS, "layer"])
 def test_joined_stages_are_exact_with_stalls(
     cli: Run, stage_bundle: Path, engine_file: Path, top: str
 ) -> None:
