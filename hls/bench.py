@@ -42,16 +42,7 @@ def bench_csim(
     if lack := missing():
         raise ValueError(f"C simulation cannot run here: {lack}")
     figures = []
-    with tempfile.TemporaryDirectory(prefix="transfab-") as name, _cache(Path(name) / "cache"):
-        progress(f"writing a bundle of one {PRESET} layer, in its own process")
-        # Words and two tokens around them.
-        text = Path(name) / "text.txt"
-        words = [f"word{number}" for number in range(max(1, sequence - 2))]
-        text.write_text(" ".join(words), encoding="ascii")
-        folder = Path(name) / "bundle"
-        given = ["--random", PRESET, "--quick", "--text", text, "--sequence", sequence]
-        _transfab("golden", *given, "--out", folder)
-        bundle = read_bundle(folder)
+    with one_layer(sequence, progress) as bundle:
         for variant in VARIANTS:
             if lack := missing(variant):
                 progress(f"{variant} left out: {lack}")
@@ -59,7 +50,7 @@ def bench_csim(
             runs = repetitions if variant == "native" else max(1, repetitions // 10)
             figures += _figures(bundle, variant, runs, progress)
         progress("running the stages in a process of their own, for its memory")
-        peak = _transfab("csim", folder) / 1024
+        peak = _transfab("csim", bundle.folder) / 1024
         figures.append(Figure("csim_peak_mb", round(peak, 1), "MB"))
     return figures
 
@@ -107,6 +98,21 @@ def _transfab(*arguments: object) -> int:
             lines = log.read().strip().splitlines() or ["no output"]
             raise ValueError(f"transfab {arguments[0]} failed: {lines[-1]}")
     return used.ru_maxrss
+
+
+@contextmanager
+def one_layer(sequence: int, progress: Callable[[str], None]) -> Iterator[Bundle]:
+    """A bundle of one seeded BERT-base layer of S tokens, and an empty cache of builds beside it."""
+    with tempfile.TemporaryDirectory(prefix="transfab-") as name, _cache(Path(name) / "cache"):
+        progress(f"writing a bundle of one {PRESET} layer, in its own process")
+        # Words and two tokens around them.
+        text = Path(name) / "text.txt"
+        words = [f"word{number}" for number in range(max(1, sequence - 2))]
+        text.write_text(" ".join(words), encoding="ascii")
+        folder = Path(name) / "bundle"
+        given = ["--random", PRESET, "--quick", "--text", text, "--sequence", sequence]
+        _transfab("golden", *given, "--out", folder)
+        yield read_bundle(folder)
 
 
 @contextmanager

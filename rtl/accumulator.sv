@@ -30,7 +30,7 @@ module accumulator #(
     input  logic                   read_i,
     input  logic [   BankBits-1:0] read_bank_i,
     input  logic [AddressBits-1:0] read_address_i,
-    output logic [    Pe*Bits-1:0] read_word_o      // a cycle after read_i, until the next one
+    output logic [    Pe*Bits-1:0] read_word_o      // a cycle after read_i, until its bank's next
 );
 
   logic sum_valid_q, first_q, shift_q;

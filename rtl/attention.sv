@@ -58,7 +58,15 @@ module attention #(
   logic [$clog2(transfab_pkg::Sequence + 1)-1:0] rows_data;
   logic unused;
 
-  assign unused = ^{activity, qkv_TKEEP, qkv_TLAST, hidden_TKEEP, hidden_TLAST, attention_parameters_TKEEP, attention_parameters_TLAST};
+  assign unused = ^{
+    activity,
+    qkv_TKEEP,
+    qkv_TLAST,
+    hidden_TKEEP,
+    hidden_TLAST,
+    attention_parameters_TKEEP,
+    attention_parameters_TLAST
+  };
   assign attention_output_TKEEP = '1;
   assign s_axi_control_BRESP = 2'b00;
   assign s_axi_control_RRESP = 2'b00;

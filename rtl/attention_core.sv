@@ -59,6 +59,7 @@ module attention_core
 
   // Outputs of distribute, and of the sequence lengths.
   localparam int unsigned Softmax = 0, Records = 1, Weights = 2, Residual = 3, Norm = 4;
+  localparam bit [7:0] ToAll = 1 << Softmax | 1 << Records | 1 << Residual | 1 << Norm;
   localparam int unsigned RowsEngine = 0, RowsSplit = 3, RowsSkip = 4, RowsSoftmax = 5, RowsEnd = 6;
 
   logic [7:0] rows_valid, rows_ready;
@@ -100,7 +101,9 @@ module attention_core
       .Counts(
       '{ScalarBeats, SoftmaxBeats, HeadRecordBeats, HeadWeightBeats, RecordBeats, RecordBeats}
       ),
-      .Targets('{8'b11011, 8'b00001, 8'b00010, 8'b00100, 8'b01000, 8'b11000})
+      .Targets(
+      '{ToAll, 1 << Softmax, 1 << Records, 1 << Weights, 1 << Residual, 1 << Residual | 1 << Norm}
+      )
   ) u_distribute (
       .clk_i,
       .rst_ni,

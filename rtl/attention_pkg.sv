@@ -56,6 +56,20 @@ package attention_pkg;
     logic last_head;
   } job_t;
 
+  // A row on its way through the array.
+  typedef struct packed {
+    logic valid;
+    kind_e kind;
+    logic swap;
+    logic first;
+    logic last;  // the row's sum is whole
+    logic ends;  // the last row of a job, of a projection only in the last head
+    logic upper;  // plane
+    logic [LoopBits-1:0] outer;
+    logic [LoopBits-1:0] inner;
+    logic [RowIndexBits-1:0] row;
+  } feed_t;
+
   // A row's scale out of softmax.
   typedef struct packed {
     logic [16:0] reciprocal;

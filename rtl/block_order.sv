@@ -8,6 +8,7 @@ module block_order #(
     parameter int unsigned Channels = 1,
     localparam int unsigned Rows = transfab_pkg::Sequence,
     localparam int unsigned RowBits = $clog2(Rows + 1),
+    localparam int unsigned AddressBits = operator_pkg::index_bits(Rows),
     localparam int unsigned BeatBits = 8 * transfab_pkg::BeatBytes
 ) (
     input logic clk_i,
@@ -42,7 +43,6 @@ module block_order #(
   localparam int unsigned CountBits = $clog2(Banks + 1);
   localparam int unsigned OffsetBits = operator_pkg::index_bits(Block);
   localparam int unsigned RowBeatBits = operator_pkg::index_bits(RowBeats);
-  localparam int unsigned AddressBits = operator_pkg::index_bits(Rows);
   localparam int unsigned FifoDepth = 4;
 
   // Writing: the block that lane 0 of the current tile belongs to.

@@ -63,7 +63,15 @@ module board_a #(
   logic [8*transfab_pkg::BeatBytes-1:0] heads_data;
   logic unused;
 
-  assign unused = ^{activity, hidden_TKEEP, hidden_TLAST, qkv_parameters_TKEEP, qkv_parameters_TLAST, attention_parameters_TKEEP, attention_parameters_TLAST};
+  assign unused = ^{
+    activity,
+    hidden_TKEEP,
+    hidden_TLAST,
+    qkv_parameters_TKEEP,
+    qkv_parameters_TLAST,
+    attention_parameters_TKEEP,
+    attention_parameters_TLAST
+  };
   assign attention_output_TKEEP = '1;
   assign s_axi_control_BRESP = 2'b00;
   assign s_axi_control_RRESP = 2'b00;

@@ -63,7 +63,15 @@ module board_b #(
   logic [8*transfab_pkg::BeatBytes-1:0] blocks_data;
   logic unused;
 
-  assign unused = ^{activity, attention_output_TKEEP, attention_output_TLAST, intermediate_parameters_TKEEP, intermediate_parameters_TLAST, output_parameters_TKEEP, output_parameters_TLAST};
+  assign unused = ^{
+    activity,
+    attention_output_TKEEP,
+    attention_output_TLAST,
+    intermediate_parameters_TKEEP,
+    intermediate_parameters_TLAST,
+    output_parameters_TKEEP,
+    output_parameters_TLAST
+  };
   assign output_TKEEP = '1;
   assign s_axi_control_BRESP = 2'b00;
   assign s_axi_control_RRESP = 2'b00;

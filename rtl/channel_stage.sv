@@ -65,6 +65,7 @@ module channel_stage #(
 
   // Outputs of distribute.
   localparam int unsigned Narrow = 0, Records = 1, Weights = 2;
+  localparam bit [7:0] ToBoth = 1 << Narrow | 1 << Records;
 
   logic [2:0] rows_valid, rows_ready, section_valid, section_ready;
   logic [RowBits-1:0] rows[3];
@@ -98,7 +99,7 @@ module channel_stage #(
       .Body(2),
       .Repeat(Tiles),
       .Counts('{ScalarBeats, TableBeats, HiddenBeats, RecordBeats, DepthTiles * TileBeats, 0}),
-      .Targets('{8'b011, 8'b010, 8'b001, 8'b010, 8'b100, 8'b0})
+      .Targets('{ToBoth, 1 << Records, 1 << Narrow, 1 << Records, 1 << Weights, 0})
   ) u_distribute (
       .clk_i,
       .rst_ni,

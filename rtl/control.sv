@@ -43,6 +43,8 @@ module control #(
   logic [1:0] interrupt_enable_q, interrupt_status_q, toggles, events;
   logic [15:0] sequence_q;
   logic [CountBits-1:0] running_q, done_q;
+  logic held_q, room;
+  logic [RowBits-1:0] rows_q;
   logic address_held_q, data_held_q, write, read, taken, continues;
   logic [5:0] address_q;
   logic [31:0] data_q, block, value;
@@ -55,9 +57,11 @@ module control #(
   assign ar_ready_o = !r_valid_o;
   assign read = ar_valid_i && ar_ready_o;
 
-  // Starts wait while as many sequences as can be counted are under way.
-  assign rows_valid_o = start_q && running_q != '1 && done_q != '1;
-  assign rows_data_o = RowBits'(sequence_q);
+  // Starts wait while as many sequences as can be counted are under way or not acknowledged. One that
+  // is offered stays, whatever finishes or is written before it is taken.
+  assign room = {1'b0, running_q} + {1'b0, done_q} < {1'b0, {CountBits{1'b1}}};
+  assign rows_valid_o = held_q || (start_q && room);
+  assign rows_data_o = held_q ? rows_q : RowBits'(sequence_q);
   assign taken = rows_valid_o && rows_ready_i;
   assign events = {taken, finished_i};
   assign interrupt_o = enable_q && interrupt_status_q != '0;
@@ -65,6 +69,11 @@ module control #(
   assign block = {
     24'b0, auto_restart_q, 2'b0, 1'b0, ready_q, running_q == '0 && !start_q, done_q != '0, start_q
   };
+
+  // Strobes say which bytes of a word are written: the address of one of them means the word.
+  function automatic logic [5:0] word_of(logic [5:0] address);
+    return address & ~6'd3;
+  endfunction
 
   function automatic logic [31:0] register(logic [5:0] address);
     unique case (32'(address))
@@ -92,12 +101,13 @@ module control #(
       write && 32'(address_q) == RegisterInterruptStatus && strobe_q[0] ? data_q[1:0] : '0;
 
   always_ff @(posedge clk_i) begin
-    if (aw_valid_i && aw_ready_o) address_q <= aw_address_i;
+    if (aw_valid_i && aw_ready_o) address_q <= word_of(aw_address_i);
     if (w_valid_i && w_ready_o) begin
       data_q   <= w_data_i;
       strobe_q <= w_strobe_i;
     end
-    if (read) r_data_o <= register(ar_address_i);
+    if (read) r_data_o <= register(word_of(ar_address_i));
+    rows_q <= rows_data_o;
   end
 
   always_ff @(posedge clk_i) begin
@@ -108,6 +118,7 @@ module control #(
       r_valid_o <= 1'b0;
       start_q <= 1'b0;
       ready_q <= 1'b0;
+      held_q <= 1'b0;
       auto_restart_q <= 1'b0;
       enable_q <= 1'b0;
       interrupt_enable_q <= '0;
@@ -121,7 +132,8 @@ module control #(
       b_valid_o <= write || (b_valid_o && !b_ready_i);
       r_valid_o <= read || (r_valid_o && !r_ready_i);
 
-      if (read && 32'(ar_address_i) == RegisterControl) ready_q <= 1'b0;
+      if (read && 32'(word_of(ar_address_i)) == RegisterControl) ready_q <= 1'b0;
+      held_q <= rows_valid_o && !rows_ready_i;
       if (taken) begin
         ready_q <= 1'b1;
         start_q <= auto_restart_q;

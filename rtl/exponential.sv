@@ -57,8 +57,9 @@ module exponential #(
       if (write_q) memory[word_1q[2*copy]] <= entries_q;
     end
 
+    // A port has one enable for both: with enable_i alone each lane would take a memory.
     always_ff @(posedge clk_i) begin
-      if (enable_i) begin
+      if (enable_i || write_q) begin
         for (int unsigned lane = 2 * copy; lane < Lanes && lane < 2 * copy + 2; lane++) begin
           word_2q[lane] <= memory[word_1q[lane]];
         end

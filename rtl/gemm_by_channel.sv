@@ -3,7 +3,7 @@
 /// int8 rows of Depth in whole beats, int8 weights in the order (n, 0), (n, 1) ... of tiles, 27-bit
 /// sums without their bias: the rows of tile 0, then those of tile 1 ... A row of sums leaves when it
 /// is ready; the consumer grants room for a whole tile, one permit a tile, before its last pass.
-/// A tile costs max(S, its beats, 3) cycles a pass. The next sequence's rows enter as the ring of
+/// A tile costs max(S, its beats + 3) cycles a pass. The next sequence's rows enter as the ring of
 /// Sequence rows has room.
 module gemm_by_channel #(
     parameter int unsigned Pe = 1,

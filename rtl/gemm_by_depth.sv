@@ -55,20 +55,13 @@ module gemm_by_depth #(
   );
   localparam int unsigned Turnaround = operator_pkg::Turnaround;
   localparam int unsigned GapBits = $clog2(Turnaround);
-  // Steps from a row's issue to the array, and to the cycle before its sums.
-  localparam int unsigned Fed = operator_pkg::RingLatency - 1;
-  localparam int unsigned Latency = operator_pkg::RingLatency + operator_pkg::ArrayLatency - 1;
-  localparam int unsigned AddressBits = operator_pkg::index_bits(
-      Tiles * operator_pkg::ceil_divide(Rows, 2)
-  );
+  // Steps from a row's issue to the array.
+  localparam int unsigned RingLatency = operator_pkg::RingLatency;
+  localparam int unsigned Fed = RingLatency - 1;
 
   typedef struct packed {
     logic valid;
     logic swap;
-    logic first;
-    logic ends;  // the last row of the sequence's last pass
-    logic bank;
-    logic [AddressBits-1:0] address;
     logic [DepthBits-1:0] depth;
     logic last_block;
   } step_t;
@@ -81,17 +74,12 @@ module gemm_by_depth #(
   logic [  GapBits-1:0] gap_q;
   logic
       starts, issue, pass_ends, tile_last, depth_last, block_last, block_ends, sequence_ends, full;
-  step_t step, step_q[Latency+2];
+  step_t step, step_q[RingLatency];
   logic [BeatBits-1:0] beat;
-  logic [  8*Simd-1:0] slice;
-  logic write, total_valid;
+  logic [8*Simd-1:0] slice;
+  logic write;
   logic [IndexBits-1:0] write_index;
   logic signed [DotBits-1:0] dots[Pe];
-  logic bank;
-  logic [AddressBits-1:0] address;
-  logic read, read_bank;
-  logic [AddressBits-1:0] read_address;
-  logic [ Pe*SumBits-1:0] read_word;
 
   assign starts = row_q == '0;
   assign tile_last = tile_q == TileBits'(Tiles - 1);
@@ -103,16 +91,7 @@ module gemm_by_depth #(
   assign sequence_ends = block_ends && block_last;
   assign rows_ready_o = !active_q;
 
-  assign step = '{
-          valid: issue,
-          swap: starts,
-          first: block_q == '0 && depth_q == '0,
-          ends: sequence_ends,
-          bank: bank,
-          address: address,
-          depth: depth_q,
-          last_block: block_last
-      };
+  assign step = '{valid: issue, swap: starts, depth: depth_q, last_block: block_last};
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
@@ -142,8 +121,8 @@ module gemm_by_depth #(
 
   always_ff @(posedge clk_i) begin
     step_q[0] <= step;
-    for (int unsigned i = 1; i < Latency + 2; i++) step_q[i] <= step_q[i-1];
-    if (!rst_ni) for (int unsigned i = 0; i < Latency + 2; i++) step_q[i].valid <= 1'b0;
+    for (int unsigned i = 1; i < RingLatency; i++) step_q[i] <= step_q[i-1];
+    if (!rst_ni) for (int unsigned i = 0; i < RingLatency; i++) step_q[i].valid <= 1'b0;
   end
 
   row_ring #(
@@ -210,49 +189,22 @@ module gemm_by_depth #(
       .sum_o(dots)
   );
 
-  accumulator #(
-      .Pe(Pe),
-      .SumBits(DotBits),
-      .Bits(SumBits),
-      .Words(Tiles * operator_pkg::ceil_divide(Rows, 2)),
-      .Banks(2)
-  ) u_accumulator (
-      .clk_i,
-      .rst_ni,
-      .next_valid_i(step_q[Latency-1].valid),
-      .next_bank_i(step_q[Latency-1].bank),
-      .next_address_i(step_q[Latency-1].address),
-      .next_first_i(step_q[Latency-1].first),
-      .next_shift_i(1'b0),
-      .sum_i(dots),
-      .total_valid_o(total_valid),
-      .total_o(),
-      .read_i(read),
-      .read_bank_i(read_bank),
-      .read_address_i(read_address),
-      .read_word_o(read_word)
-  );
-
-  sum_banks #(
+  row_sums #(
       .Pe(Pe),
       .Tiles(Tiles),
-      .SumBits(SumBits)
-  ) u_banks (
+      .DotBits(DotBits)
+  ) u_sums (
       .clk_i,
       .rst_ni,
       .rows_i(rows_q),
       .request_i(active_q),
       .granted_o(granted),
-      .row_i(row_q),
-      .tile_i(tile_q),
-      .bank_o(bank),
-      .address_o(address),
-      .sequence_ends_i(sequence_ends),
-      .written_i(total_valid && step_q[Latency+1].ends),
-      .read_o(read),
-      .read_bank_o(read_bank),
-      .read_address_o(read_address),
-      .read_word_i(read_word),
+      .step_i(issue),
+      .step_row_i(row_q),
+      .step_tile_i(tile_q),
+      .step_first_i(block_q == '0 && depth_q == '0),
+      .step_ends_i(sequence_ends),
+      .dot_i(dots),
       .sums_valid_o,
       .sums_ready_i,
       .sums_data_o

@@ -52,7 +52,13 @@ module intermediate #(
   logic [$clog2(transfab_pkg::Sequence + 1)-1:0] rows_data;
   logic unused;
 
-  assign unused = ^{activity, attention_output_TKEEP, attention_output_TLAST, intermediate_parameters_TKEEP, intermediate_parameters_TLAST};
+  assign unused = ^{
+    activity,
+    attention_output_TKEEP,
+    attention_output_TLAST,
+    intermediate_parameters_TKEEP,
+    intermediate_parameters_TLAST
+  };
   assign intermediate_TKEEP = '1;
   assign s_axi_control_BRESP = 2'b00;
   assign s_axi_control_RRESP = 2'b00;

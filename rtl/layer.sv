@@ -80,7 +80,19 @@ module layer #(
   logic [8*transfab_pkg::BeatBytes-1:0] state_data;
   logic unused;
 
-  assign unused = ^{activity, hidden_TKEEP, hidden_TLAST, qkv_parameters_TKEEP, qkv_parameters_TLAST, attention_parameters_TKEEP, attention_parameters_TLAST, intermediate_parameters_TKEEP, intermediate_parameters_TLAST, output_parameters_TKEEP, output_parameters_TLAST};
+  assign unused = ^{
+    activity,
+    hidden_TKEEP,
+    hidden_TLAST,
+    qkv_parameters_TKEEP,
+    qkv_parameters_TLAST,
+    attention_parameters_TKEEP,
+    attention_parameters_TLAST,
+    intermediate_parameters_TKEEP,
+    intermediate_parameters_TLAST,
+    output_parameters_TKEEP,
+    output_parameters_TLAST
+  };
   assign output_TKEEP = '1;
   assign s_axi_control_BRESP = 2'b00;
   assign s_axi_control_RRESP = 2'b00;

@@ -27,6 +27,14 @@ package operator_pkg;
     return count <= 2 ? 1 : $clog2(count);
   endfunction
 
+  // value * factor, below 2**16, in shifts and adds: an address takes no multiplier.
+  function automatic int unsigned times(int unsigned value, int unsigned factor);
+    int unsigned product;
+    product = 0;
+    for (int unsigned i = 0; i < 16; i++) if (factor[i]) product += value << i;
+    return product;
+  endfunction
+
   function automatic int unsigned larger(int unsigned one, int unsigned other);
     return one < other ? other : one;
   endfunction

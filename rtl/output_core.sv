@@ -61,6 +61,7 @@ module output_core #(
 
   // Outputs of distribute.
   localparam int unsigned Residual = 0, Norm = 1, Weights = 2;
+  localparam bit [7:0] ToBoth = 1 << Residual | 1 << Norm;
 
   logic [2:0] rows_valid, rows_ready, section_valid, section_ready;
   logic [RowBits-1:0] rows[3], end_rows[2];
@@ -85,7 +86,7 @@ module output_core #(
       .Outputs(3),
       .Steps  (4),
       .Counts ('{ScalarBeats, WeightBeats, RecordBeats, RecordBeats, 0, 0}),
-      .Targets('{8'b011, 8'b100, 8'b001, 8'b011, 8'b0, 8'b0})
+      .Targets('{ToBoth, 1 << Weights, 1 << Residual, ToBoth, 0, 0})
   ) u_distribute (
       .clk_i,
       .rst_ni,

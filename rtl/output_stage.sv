@@ -58,7 +58,15 @@ module output_stage #(
   logic [$clog2(transfab_pkg::Sequence + 1)-1:0] rows_data;
   logic unused;
 
-  assign unused = ^{activity, intermediate_TKEEP, intermediate_TLAST, attention_output_TKEEP, attention_output_TLAST, output_parameters_TKEEP, output_parameters_TLAST};
+  assign unused = ^{
+    activity,
+    intermediate_TKEEP,
+    intermediate_TLAST,
+    attention_output_TKEEP,
+    attention_output_TLAST,
+    output_parameters_TKEEP,
+    output_parameters_TLAST
+  };
   assign output_TKEEP = '1;
   assign s_axi_control_BRESP = 2'b00;
   assign s_axi_control_RRESP = 2'b00;

@@ -52,7 +52,13 @@ module qkv #(
   logic [$clog2(transfab_pkg::Sequence + 1)-1:0] rows_data;
   logic unused;
 
-  assign unused = ^{activity, hidden_TKEEP, hidden_TLAST, qkv_parameters_TKEEP, qkv_parameters_TLAST};
+  assign unused = ^{
+    activity,
+    hidden_TKEEP,
+    hidden_TLAST,
+    qkv_parameters_TKEEP,
+    qkv_parameters_TLAST
+  };
   assign qkv_TKEEP = '1;
   assign s_axi_control_BRESP = 2'b00;
   assign s_axi_control_RRESP = 2'b00;

@@ -54,7 +54,9 @@ module row_ring #(
   end
 
   always_ff @(posedge clk_i) begin
-    if (read_i) read_address_q <= AddressBits'(32'(row) * RowBeats + 32'(read_beat_i));
+    if (read_i) begin
+      read_address_q <= AddressBits'(operator_pkg::times(32'(row), RowBeats) + 32'(read_beat_i));
+    end
     if (read_q) read_data_o <= memory[read_address_q];
   end
 

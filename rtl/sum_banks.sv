@@ -46,6 +46,7 @@ module sum_banks #(
   } place_t;
 
   logic [1:0] busy_q;
+  logic [1:0] leaves_q;  // banks whose last word waits to move
   logic next_q, grant, both, room, leaving_valid, leaves;
   place_t leaving;
   logic both_q, bank_q;
@@ -99,6 +100,7 @@ module sum_banks #(
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
       busy_q <= '0;
+      leaves_q <= '0;
       next_q <= 1'b0;
       granted_o <= 1'b0;
       written_q <= '0;
@@ -114,7 +116,10 @@ module sum_banks #(
       if (sequence_ends_i) granted_o <= 1'b0;
       for (int unsigned b = 0; b < 2; b++) begin
         if (grant && (both || next_q == 1'(b))) busy_q[b] <= 1'b1;
-        else if (leaves && (leaving.both || leaving.bank == 1'(b))) busy_q[b] <= 1'b0;
+        else if (word_valid_q && move && leaves_q[b]) busy_q[b] <= 1'b0;
+        // The next sums of a bank would replace the word that it shows.
+        if (leaves) leaves_q[b] <= leaving.both || leaving.bank == 1'(b);
+        else if (move) leaves_q[b] <= 1'b0;
       end
       written_q <= written_q + 2'(written_i) - 2'(leaves);
       if (read_o) tile_q <= row_ends ? '0 : tile_q + 1'b1;

@@ -22,6 +22,7 @@ from transfab.quant.contract.beats import Beats
 from transfab.quant.contract.packets import beats_of
 from transfab.quant.contract.tops import TOPS
 from transfab.quant.engine import Engine
+from transfab.quant.intmath import Array
 from transfab.rtl.sources import SOURCES
 from transfab.sim.model_build import Design, build_model
 
@@ -37,6 +38,8 @@ class SimulationResult:
     outputs  list of (beats, W) uint8
     cycles   int     from the first beat of any port to the last of the output, both counted
     seconds  float   CPU time of the simulation, one thread
+    activity (N, 2) int64   a cycle, and the bits of the units (sim/activity.py) that work from
+             then on; empty for what does not say
     spans    packet -> for each sequence the cycles of its first and last beat; 0 is the first
              cycle out of reset
     """
@@ -45,6 +48,7 @@ class SimulationResult:
     cycles: int
     seconds: float
     spans: dict[str, list[tuple[int, int]]]
+    activity: Array
 
 
 class Model:
@@ -117,11 +121,12 @@ class Model:
             result = self._execute(folder, waves)
             width = self.engine.beat_bytes
             made = np.fromfile(folder / "output.bin", np.uint8).reshape(-1, width)
+            activity = np.fromfile(folder / "activity.bin", "<i8").reshape(-1, 2)
         spans = {port: [(a, b) for a, b in all_of] for port, all_of in result["spans"].items()}
         first = min(span[0][0] for span in spans.values())
         last = spans[self.top.output][-1][1]
         outputs = np.split(made, np.cumsum(output)[:-1])
-        return SimulationResult(outputs, last - first + 1, result["seconds"], spans)
+        return SimulationResult(outputs, last - first + 1, result["seconds"], spans, activity)
 
     def _check(self, sequences: Sequence[int], packets: Mapping[str, Sequence[Beats]]) -> None:
         names, width = self.top.inputs, self.engine.beat_bytes

@@ -144,6 +144,10 @@ def _ports(top: Top, folder: Path) -> str:
     """C++ macros that name the packets of a top; TSTRB is what Vitis adds to a port."""
     model = (folder / f"{PREFIX}.h").read_text(encoding="utf-8")
     with_strb = re.search(r"\b\w+_TSTRB\b", model) is not None
+    # The RTL's tops say what works in a cycle; what Vitis exports does not.
+    inside = (folder / f"{PREFIX}___024root.h").read_text(encoding="utf-8")
+    active = re.search(r"\b\w+__DOT__activity\b", inside)
+    activity = f"top_->rootp->{active[0]}" if active else "0"
     strb = "reinterpret_cast<std::uint8_t*>(&top_->packet##_TSTRB)" if with_strb else "nullptr"
     return "\n".join(
         [
@@ -152,6 +156,7 @@ def _ports(top: Top, folder: Path) -> str:
             f"#define TRANSFAB_INPUTS(PORT) {', '.join(f'PORT({name})' for name in top.inputs)}",
             f"#define TRANSFAB_OUTPUT(PORT) PORT({top.output})",
             f"#define TRANSFAB_STRB(packet) {strb}",
+            f"#define TRANSFAB_ACTIVITY {activity}",
             "",
         ]
     )

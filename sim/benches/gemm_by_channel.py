@@ -46,7 +46,12 @@ def packet(length: int, seed: int) -> Packet:
     return Packet(
         [length],
         [beat for row in padded.tolist() for beat in packer.integers(row, 1)],
-        [beat for n in range(tiles.rows) for k in range(tiles.columns) for beat in tiles.beats(n, k)],
+        [
+            beat
+            for n in range(tiles.rows)
+            for k in range(tiles.columns)
+            for beat in tiles.beats(n, k)
+        ],
         [
             {"row": row, "last": int(row == length - 1), "data": total[n : n + pe]}
             for n in range(0, channels, pe)

@@ -2,6 +2,7 @@
 //
 //   program FOLDER [WAVES.vcd]
 //
+// activity.bin: pairs of int64, a cycle and what its units are doing (a bit each) from then on.
 // result.json: what failed, if anything; the cycle of the end; CPU seconds; of each port and
 // sequence the cycles of its packet's first and last beat. Cycle 0 is the first one out of reset.
 // ports.hpp and config.hpp are generated (model.py).
@@ -16,6 +17,7 @@
 #include <vector>
 
 #include "Vtop.h"
+#include "Vtop___024root.h"
 #include "host.hpp"
 #include "job.hpp"
 #include "ports.hpp"
@@ -85,6 +87,12 @@ class Simulation {
     receiver_.Close();
   }
 
+  void WriteActivity() const {
+    std::ofstream file(job_.folder + "/activity.bin", std::ios::binary);
+    file.write(reinterpret_cast<const char*>(activity_.data()),
+               static_cast<std::streamsize>(activity_.size() * sizeof(activity_[0])));
+  }
+
   std::string Result(const std::string& failure) const {
     std::ostringstream out;
     out << "{\"failure\": \"" << failure << "\", \"cycle\": " << cycle_ << ", \"spans\": {";
@@ -127,6 +135,10 @@ class Simulation {
     bool moved = receiver_.Sample(cycle_);
     for (Sender& one : senders_) moved |= one.Sample(cycle_);
     host_.Sample();
+    const std::int64_t activity = TRANSFAB_ACTIVITY;
+    if (activity_.empty() || activity_.back() != activity) {
+      activity_.insert(activity_.end(), {cycle_, activity});
+    }
     Edge();
     return moved;
   }
@@ -168,6 +180,7 @@ class Simulation {
   Host<Vtop> host_;
   Receiver receiver_;
   std::vector<Sender> senders_;
+  std::vector<std::int64_t> activity_;
   std::int64_t cycle_ = 0;
 };
 
@@ -191,6 +204,7 @@ int main(int argc, char** argv) {
       failure = error.what();
     }
     result = simulation.Result(failure);
+    simulation.WriteActivity();
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());
     return 2;

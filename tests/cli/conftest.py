@@ -64,6 +64,7 @@ def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
     reason = "no C++ compiler: none here"
     monkeypatch.setattr(executors, "available", lambda: (False, reason))
     monkeypatch.setattr(executors, "missing_csim", lambda variant: reason)
+    monkeypatch.setattr(executors, "missing_simulation", lambda kind: reason)
     handler = signal.getsignal(signal.SIGTERM)
 
     def run(*arguments: object) -> Outcome:

@@ -194,7 +194,7 @@ def test_config_of_a_bundle_and_engine_of_a_file(
         (("--target", "u280", "--sequence", 0), "engine sequence must be an integer in [1, 512]"),
         (("--target", "pynq-z2", "--random", "bert-base"), "pynq-z2 has"),
         (("--target", "kv260", "--plan", "split"), "kv260 runs one kernel a board"),
-        (("--list", "--estimate"), "give one of --list, --recipes, --estimate and --dry-run"),
+        (("--list", "--estimate"), "give one of --list, --recipes, --resources, --estimate and"),
         (("--recipes",), "give --out with --recipes, such as --out bitstreams"),
         (("--target", "u280", "--config", "x", "--random", "y"), "give --config or --random"),
         (("--target", "u280", "--config", "nowhere"), "nowhere"),

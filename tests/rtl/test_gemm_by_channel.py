@@ -15,7 +15,9 @@ def test_sums_of_every_tile(size: tuple[int, int, int, int]) -> None:
 
 
 def test_a_gap_counted_from_the_first_row_loses_sums(tmp_path: Path) -> None:
-    old = "if (pass_ends) gap_q <= GapBits'(32'(rows_q) < Turnaround ? Turnaround - 32'(rows_q) : 0);"
+    old = (
+        "if (pass_ends) gap_q <= GapBits'(32'(rows_q) < Turnaround ? Turnaround - 32'(rows_q) : 0);"
+    )
     new = "if (issue && starts) gap_q <= GapBits'(Turnaround - 1);"
     folders = broken(tmp_path, "gemm_by_channel", old, new)
     with pytest.raises(AssertionError, match="a_row_that_pauses_loses_no_partial_sum"):

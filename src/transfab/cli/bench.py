@@ -15,16 +15,23 @@ TITLES: Final = {
     "golden": "a BERT-base layer against Hugging Face's in float32 (sdpa); a run of the default "
     "model",
     "csim": "the HLS C++ of a BERT-base layer on one thread, and its first build on two",
+    "rtl": "the RTL of a BERT-base layer in simulation; cycles are between the ends of sequences",
 }
+REPETITIONS: Final = {"golden": 40, "csim": 10, "rtl": 4}
 
 
 def command(
     what: Annotated[
         str,
-        typer.Argument(help="golden: the integer layer and a whole run; csim: the C++ kernels."),
+        typer.Argument(
+            help="golden: the integer layer and a whole run; csim: the C++ kernels; rtl: cycles."
+        ),
     ],
     repetitions: Annotated[
-        int | None, typer.Option(help="Timed repetitions: by default 40, 10 of csim.")
+        int | None,
+        typer.Option(
+            help="Timed repetitions: by default 40, 10 of csim; of rtl, sequences in a row: 4."
+        ),
     ] = None,
     sequence: Annotated[int, typer.Option(help="Tokens of the timed layer.")] = 128,
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
@@ -32,7 +39,7 @@ def command(
     """Measure speed and memory; ratios are of medians taken in turn in one run."""
     if what not in TITLES:
         raise ValueError(f"bench must be one of {', '.join(TITLES)}, not {what}")
-    count = repetitions if repetitions is not None else 40 if what == "golden" else 10
+    count = repetitions if repetitions is not None else REPETITIONS[what]
     if count < 1 or not 1 <= sequence <= 512:
         raise ValueError(
             f"--repetitions must be at least 1 and --sequence in [1, 512], not {count} "
@@ -54,6 +61,10 @@ def _measure(what: str, repetitions: int, sequence: int) -> list[Figure]:
         from transfab.hls.bench import bench_csim
 
         return bench_csim(repetitions, sequence, show.progress())
+    if what == "rtl":
+        from transfab.sim.figures import bench_rtl
+
+        return bench_rtl(repetitions, sequence, show.progress())
     from transfab.quant.bench import bench_golden
 
     return bench_golden(repetitions, sequence, show.progress())

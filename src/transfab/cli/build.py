@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from transfab.cli import engines, show, targets
+from transfab.cli import engines, show, synthesis, targets
 
 if TYPE_CHECKING:
     from transfab.hls.folder import Request
@@ -48,6 +48,10 @@ def command(
     estimate: Annotated[
         bool, typer.Option("--estimate", help="Print estimated cycles and resources, no more.")
     ] = False,
+    resources: Annotated[
+        bool,
+        typer.Option("--resources", help="Synthesize modules of rtl/ with Yosys, minutes each."),
+    ] = False,
     recipes: Annotated[
         bool, typer.Option("--recipes", help="Write the files of bitstreams/ to --out, no more.")
     ] = False,
@@ -55,10 +59,13 @@ def command(
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Write the build folder of a board and run AMD's tools on it where they are."""
-    if sum((listing, recipes, estimate, dry_run)) > 1:
-        raise ValueError("give one of --list, --recipes, --estimate and --dry-run")
+    if sum((listing, recipes, resources, estimate, dry_run)) > 1:
+        raise ValueError("give one of --list, --recipes, --resources, --estimate and --dry-run")
     if listing:
         targets.print_targets(json)
+        return
+    if resources:
+        synthesis.print_resources(json)
         return
     if recipes:
         _write_recipes(out, json)

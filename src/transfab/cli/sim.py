@@ -30,6 +30,10 @@ def command(
     waves: Annotated[
         Path | None, typer.Option(help="VCD file to write, of one top; a slower build.")
     ] = None,
+    timeline: Annotated[
+        Path | None,
+        typer.Option(help="Picture (PNG, SVG or PDF) of what each unit does, of one top."),
+    ] = None,
     on: Annotated[
         str, typer.Option(help="rtl, or hls: the C++ kernels behind the same ports.")
     ] = "rtl",
@@ -53,11 +57,27 @@ def command(
         raise ValueError(f"--waves records one top: choose one with --top, not {', '.join(tops)}")
     if waves is not None and not waves.absolute().parent.is_dir():
         raise ValueError(f"--waves {waves}: there is no folder {waves.parent}")
+    if timeline is not None:
+        if len(tops) != 1 or kind != "rtl":
+            raise ValueError(
+                "--timeline shows one top of the RTL: choose one with --top, "
+                f"not {', '.join(tops)} on {kind}"
+            )
+        if timeline.suffix not in (".png", ".svg", ".pdf"):
+            raise ValueError(f"--timeline must end in .png, .svg or .pdf, not {timeline.name}")
+        if not timeline.absolute().parent.is_dir():
+            raise ValueError(f"--timeline {timeline}: there is no folder {timeline.parent}")
     built = engines.read_engine(engine, sequence)
     step, opened = show.progress(), read_bundle(bundle)
     built.check_sequence(sequence_of(opened))
     simulation = Simulation(opened.config, built, kind, stall, seed, step, waves)
     results = replay(opened, simulation, tops, step)
+    if timeline is not None:
+        from transfab.sim.activity import draw_timeline
+
+        first = results[0]
+        title = f"{first.top}, S = {sequence_of(opened)}, {len(first.result.outputs)} sequences"
+        draw_timeline(timeline, first.top, first.result, f"{title}, simulated RTL")
     mismatches = [mismatch for result in results for mismatch in result.mismatches]
     if json:
         show.emit_json(

@@ -1,0 +1,1 @@
+"""Proofs of the RTL: properties bound to its modules, and what decides them."""

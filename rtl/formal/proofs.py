@@ -1,0 +1,107 @@
+"""What is proved of which module, in which sizes."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from transfab.rtl.formal.prove import Proof
+
+QUEUE: Final = "output stable; every element leaves once, unchanged, in order"
+SMALL: Final = {"Width": 2, "Depth": 3}
+
+PROOFS: Final = (
+    Proof("stream_fifo", QUEUE, parameters=SMALL),
+    Proof("stream_buffer", QUEUE, parameters=SMALL),
+    Proof(
+        "word_buffer", "words read once, in order; room for all that is claimed", parameters=SMALL
+    ),
+    Proof(
+        "stream_fork",
+        "each output takes each element once; valid stable",
+        parameters={"Outputs": 3},
+    ),
+    Proof(
+        "rows_fork",
+        "each output a queue of all lengths, in order",
+        parts=("stream_fork", "stream_fifo"),
+        parameters={"Outputs": 2, "Depth": 2},
+    ),
+    Proof(
+        "tile_loader",
+        "full after exactly its beats; nothing written until the swap",
+        parameters={"Pe": 3, "Simd": 16},
+    ),
+    Proof(
+        "distribute",
+        "beat n goes once to each output of its section and to no other",
+        top="distribute_case",
+    ),
+    Proof(
+        "head_split",
+        "beat n goes once to its part; valid stable",
+        constants={"Sequence": 3, "Heads": 2, "HeadSize": 3, "Hidden": 6, "BeatBytes": 2},
+    ),
+    Proof(
+        "mask_fork",
+        "each beat to the packet once, the mask's to the mask once; valid stable",
+        constants={"Sequence": 5, "Hidden": 3, "ResidualBits": 8, "BeatBytes": 2},
+    ),
+    Proof(
+        "row_ring",
+        "a read gives the beat that entered; none overwritten before its reads are done",
+        parameters={"Rows": 3, "RowBeats": 2},
+        constants={"BeatBytes": 1},
+    ),
+    *(
+        Proof(
+            "gearbox",
+            "output stable; element r in lane r % Out of word r / Out; the rest zero",
+            name=f"gearbox {one} to {other}",
+            parameters={"InLanes": one, "OutLanes": other, "Width": 2, "Total": 7},
+        )
+        for one, other in ((2, 3), (4, 2), (2, 4), (3, 1))
+    ),
+    Proof(
+        "control",
+        "one response an access; responses and rows stable",
+    ),
+    Proof("root", "floor(sqrt(value)) of every value (with root.smt2); stable; one a value"),
+    Proof(
+        "reciprocal",
+        "floor((2**(16 + bits) - 1) / value) of every value (with reciprocal.smt2); stable",
+    ),
+    *(
+        Proof(
+            "requantize",
+            "rounded half up and saturated, of every value and shift",
+            name=f"requantize to {bits}",
+
+            parameters={"Lanes": 1, "OutBits": bits},
+        )
+        for bits in (8, 16)
+    ),
+    Proof(
+        "gelu",
+        "max(x, 0) less its entry, of every x and shift",
+
+        constants={"GeluEntries": 4},
+    ),
+    Proof(
+        "gemm_array",
+        "packed: two products out of one, and sums of four, of all int8",
+        parameters={"Pe": 2, "Simd": 4},
+    ),
+    Proof(
+        "row_factor",
+        "a factor a row; the queue of shifts never overflows; output stable",
+        parts=("root", "reciprocal", "stream_fifo"),
+        parameters={"RowsBits": 2},
+    ),
+    Proof(
+        "deviations",
+        "queues without back-pressure never overflow; squares stable",
+        parts=("stream_fifo",),
+        constants={"Hidden": 20},
+        cut="t:$mul",
+    ),
+)

@@ -1,0 +1,16 @@
+; A digit more: if product = quotient * value, then 2 product + digit value = (2 quotient + digit) value.
+(declare-const quotient Int)
+(declare-const value Int)
+(declare-const digit Int)
+(assert (not (= (+ (* 2 quotient value) (* digit value)) (* (+ (* 2 quotient) digit) value))))
+(check-sat)
+; 0 <= dividend - quotient * value < value says quotient = floor(dividend / value).
+(reset)
+(declare-const quotient Int)
+(declare-const value Int)
+(declare-const dividend Int)
+(assert (> value 0))
+(assert (<= 0 (- dividend (* quotient value))))
+(assert (< (- dividend (* quotient value)) value))
+(assert (not (and (<= (* quotient value) dividend) (< dividend (* (+ quotient 1) value)))))
+(check-sat)

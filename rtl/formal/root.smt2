@@ -1,0 +1,15 @@
+; A digit more: if square = root^2, then 4 square + digit (4 root + 1) = (2 root + digit)^2.
+(declare-const root Int)
+(declare-const digit Int)
+(assert (or (= digit 0) (= digit 1)))
+(assert (not (= (+ (* 4 root root) (* digit (+ (* 4 root) 1)))
+                (* (+ (* 2 root) digit) (+ (* 2 root) digit)))))
+(check-sat)
+; square <= value <= square + 2 root says root <= sqrt(value) < root + 1.
+(reset)
+(declare-const root Int)
+(declare-const value Int)
+(assert (>= root 0))
+(assert (<= (* root root) value (+ (* root root) (* 2 root))))
+(assert (not (and (<= (* root root) value) (< value (* (+ root 1) (+ root 1))))))
+(check-sat)
