@@ -36,10 +36,11 @@ module accumulator #(
   logic sum_valid_q, first_q, shift_q;
   logic [BankBits-1:0] sum_bank_q, total_bank_q, read_bank_q;
   logic [AddressBits-1:0] sum_address_q, total_address_q;
-  logic [Pe*Bits-1:0] word_q[Banks], total_word;
+  logic [Pe*Bits-1:0] words[Banks], total_word;
 
   for (genvar b = 0; b < Banks; b++) begin : gen_bank
     logic [Pe*Bits-1:0] memory[Words];
+    logic [Pe*Bits-1:0] word_q;  // not in the array, or synthesis finds no registered read
     logic accumulates, reads;
 
     assign accumulates = next_valid_i && !next_first_i && next_bank_i == BankBits'(b);
@@ -47,16 +48,17 @@ module accumulator #(
 
     always_ff @(posedge clk_i) begin
       if (accumulates || reads) begin
-        word_q[b] <= memory[accumulates?next_address_i : read_address_i];
+        word_q <= memory[accumulates?next_address_i : read_address_i];
       end
     end
+    assign words[b] = word_q;
 
     always_ff @(posedge clk_i) begin
       if (total_valid_o && total_bank_q == BankBits'(b)) memory[total_address_q] <= total_word;
     end
   end
 
-  assign read_word_o = word_q[read_bank_q];
+  assign read_word_o = words[read_bank_q];
 
   always_ff @(posedge clk_i) begin
     if (read_i) read_bank_q <= read_bank_i;
@@ -72,7 +74,7 @@ module accumulator #(
       for (int unsigned p = 0; p < Pe; p++) begin
         automatic logic signed [Bits-1:0] sum, start, total;
         sum   = shift_q ? Bits'(sum_i[p]) <<< Shift : Bits'(sum_i[p]);
-        start = first_q ? '0 : word_q[sum_bank_q][Bits*p+:Bits];
+        start = first_q ? '0 : words[sum_bank_q][Bits*p+:Bits];
         total = start + sum;
         total_o[p] <= total;
         total_word[Bits*p+:Bits] <= total;

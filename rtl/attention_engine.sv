@@ -59,7 +59,7 @@ module attention_engine
   localparam int unsigned IndexBits = operator_pkg::index_bits(operator_pkg::larger(Pe, Simd));
   localparam int unsigned TileBits = operator_pkg::index_bits(Tiles);
   localparam int unsigned RowBeatBits = operator_pkg::index_bits(RowBeats);
-  // Steps from a row's issue to the array, and to the cycle before its sums.
+  // Steps to the array, and to the cycle before the sums.
   localparam int unsigned Fed = operator_pkg::RingLatency - 1;
   localparam int unsigned Latency = operator_pkg::RingLatency + operator_pkg::ArrayLatency - 1;
 
@@ -70,7 +70,6 @@ module attention_engine
   logic [RowBits-1:0] job_rows, fed_rows;
   job_t feeder_job;
   feed_t feed, step_q[Latency];
-  logic projects, job_ends;
 
   logic [BeatBits-1:0] query_beat;
   logic [Simd*ExponentialBits-1:0] exponentials;
@@ -80,7 +79,7 @@ module attention_engine
   logic [BeatBits-1:0] write_data;
   logic [8*Pe-1:0] write_lanes;
   logic signed [DotBits-1:0] dots[Pe];
-  logic context_written, scale_read;
+  logic context_written, scale_read, projects, job_ends;
   logic [RowIndexBits-1:0] scale_row;
   scale_t scale;
 

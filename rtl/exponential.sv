@@ -28,7 +28,7 @@ module exponential #(
   logic [WordBits-1:0] word_1q[Lanes];
   logic [1:0] entry_1q[Lanes], entry_2q[Lanes];
   logic [Lanes-1:0] allowed_1q, allowed_2q;
-  logic [4*Bits-1:0] word_2q[Lanes];
+  logic [Lanes-1:0][4*Bits-1:0] word_2q;  // packed, or synthesis finds no registered read
   logic [4*Bits-1:0] entries_q;
   logic write_q;
 

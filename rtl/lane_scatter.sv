@@ -28,7 +28,7 @@ module lane_scatter #(
   // Blocks that Lanes bytes may touch.
   localparam int unsigned Touched = operator_pkg::ceil_divide(Lanes + Block - 1, Block);
 
-  logic [8*Block-1:0] word_q[Banks];
+  logic [8*Block-1:0] words[Banks];
   logic [BankBits-1:0] read_bank_q;
   logic write_q;
   logic [Banks-1:0][Block-1:0] enable_q;
@@ -65,6 +65,7 @@ module lane_scatter #(
 
   for (genvar b = 0; b < Banks; b++) begin : gen_bank
     logic [8*Block-1:0] memory[Words];
+    logic [8*Block-1:0] word_q;  // not in the array, or synthesis finds no registered read
 
     always_ff @(posedge clk_i) begin
       if (write_q) begin
@@ -75,11 +76,12 @@ module lane_scatter #(
     end
 
     always_ff @(posedge clk_i) begin
-      if (read_i && read_bank_i == BankBits'(b)) word_q[b] <= memory[read_address_i];
+      if (read_i && read_bank_i == BankBits'(b)) word_q <= memory[read_address_i];
     end
+    assign words[b] = word_q;
   end
 
   always_ff @(posedge clk_i) if (read_i) read_bank_q <= read_bank_i;
-  assign read_word_o = word_q[read_bank_q];
+  assign read_word_o = words[read_bank_q];
 
 endmodule : lane_scatter

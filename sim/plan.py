@@ -1,7 +1,8 @@
 """Ideal and expected cycles of a build, by arithmetic: what a simulation is held against.
 
-A pass of a tile costs one cycle a row, or as many as the beats of the next tile, or 3. Expected
-are those passes and what the data itself forces; ideal is products / units.
+A pass of a tile costs one cycle a row, or as many as the beats of the next tile, or 3. Ideal is
+products / units. Sequences follow one another without more, where the passes of one tile (stage 3)
+are longer than the 256 cycles in which the next GELU table is read.
 """
 
 from __future__ import annotations

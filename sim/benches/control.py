@@ -170,7 +170,6 @@ async def an_offered_length_stays(dut: Any) -> None:
     await clock_and_reset(dut)
     await control.start(5)
     await control.write("sequence", 6)
-    await control.finish()
     await control.write("control", 0)
     assert await control.read("control") & BIT["start"]
     assert await control.rows.receive(1) == [5]

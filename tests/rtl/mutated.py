@@ -38,8 +38,8 @@ class Mutant(NamedTuple):
     new: str
 
 
-def _replaced(text: str, mutant: Mutant, number: int) -> tuple[int, int, str]:
-    """Where the changed part stands, and what stands there instead."""
+def _parts(text: str, mutant: Mutant) -> tuple[int, str, bool]:
+    """Where the changed part stands, the part, and whether it is an expression."""
     before, braces, rest = mutant.old.partition("{{")
     inside, _, after = rest.partition("}}") if braces else (mutant.old, "", "")
     anchor = before + inside + after if braces else inside
@@ -47,12 +47,27 @@ def _replaced(text: str, mutant: Mutant, number: int) -> tuple[int, int, str]:
     if times != 1:
         raise ValueError(f"{mutant.module} must hold {anchor!r} once, not {times} times")
     start = text.index(anchor) + (len(before) if braces else 0)
+    return start, inside, bool(braces)
+
+
+def _replaced(text: str, mutant: Mutant, number: int) -> tuple[int, int, str]:
+    """Where the changed part stands and ends, and what stands there instead."""
+    start, old, expression = _parts(text, mutant)
     chosen = f"transfab_mutant_pkg::selected == {number}"
-    if braces:
-        made = f"({chosen} ? ({mutant.new}) : ({inside}))"
+    if expression:
+        made = f"({chosen} ? ({mutant.new}) : ({old}))"
     else:
-        made = f"if ({chosen}) begin {mutant.new} end else begin {inside} end"
-    return start, start + len(inside), made
+        made = f"if ({chosen}) begin {mutant.new} end else begin {old} end"
+    return start, start + len(old), made
+
+
+def broken_by(folder: Path, mutant: Mutant) -> tuple[Path, ...]:
+    """Folders in which a module is a mutant, whatever is selected."""
+    text = (SOURCES / f"{mutant.module}.sv").read_text(encoding="utf-8")
+    start, old, _ = _parts(text, mutant)
+    changed = text[:start] + mutant.new + text[start + len(old) :]
+    (folder / f"{mutant.module}.sv").write_text(changed, encoding="utf-8")
+    return folder, SOURCES
 
 
 def mutate(folder: Path, mutants: Mapping[int, Mutant]) -> None:

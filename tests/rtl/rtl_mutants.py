@@ -11,7 +11,7 @@ from hard_layers import LONGEST
 from mutated import Mutant
 from rtl_mutants_of_heads import ATTENTION, LAYER
 from strategies import Shape
-from stream_oracle import Build
+from stream_oracle import BUILDS, Build
 
 from transfab.quant.engine import Engine, Tile
 
@@ -200,9 +200,9 @@ OUTPUT: Final = {
         "leaves && (leaving.both || leaving.bank == 1'(b))",
     ),
     "sums-leave-before-they-are-added": (
-        "gemm_by_depth",
+        "row_sums",
         ".written_i({{total_valid && step_q[Latency+1].ends}})",
-        "sequence_ends",
+        "step_i && step_ends_i",
     ),
     "upper-bank-a-row-late": (
         "sum_banks",
@@ -225,11 +225,6 @@ OUTPUT: Final = {
         "residual",
         "last_word && row_q == last_row_q) state_q <= {{Drain}};",
         "Idle",
-    ),
-    "sum-lost-without-skip": (
-        "residual",
-        "sums_ready_o = state_q == Rows && {{skip_valid_i}} && advance;",
-        "1'b1",
     ),
     "gearbox-word-short-at-a-whole-row": (
         "gearbox",
@@ -256,16 +251,60 @@ OUTPUT: Final = {
         "mean_valid && {{squared_q != 2'(Slots)}})",
         "1'b1",
     ),
-    "deviations-without-room": ("deviations", "issue = {{room_i}} &&", "1'b1"),
     "high-byte-of-epsilon-dropped": (
         "layernorm",
         "{{scalars[FirstScalar+2][7:0]}}, scalars[",
         "8'd0",
     ),
     "sums-without-a-bank": ("gemm_by_depth", "active_q && {{granted}} &&", "1'b1"),
+}
+# What a top's own surroundings hide: killed by the bench of a module, whose ports pause apart.
+CONTROL: Final = {
+    "done-not-counted": (
+        "control",
+        "done_q <= {{done_q + CountBits'(finished_i) - CountBits'(continues)}};",
+        "finished_i ? CountBits'(1) : done_q - CountBits'(continues)",
+    ),
+    "interrupt-of-what-is-not-enabled": (
+        "control",
+        "({{events & interrupt_enable_q}});",
+        "events",
+    ),
+    "interrupt-without-the-global-enable": (
+        "control",
+        "interrupt_o = {{enable_q && interrupt_status_q != '0}};",
+        "interrupt_status_q != '0",
+    ),
+    "status-cleared-and-not-toggled": (
+        "control",
+        "({{interrupt_status_q ^ toggles}}) |",
+        "interrupt_status_q & ~toggles",
+    ),
+}
+RESIDUAL: Final = {
+    "sum-lost-without-skip": (
+        "residual",
+        "sums_ready_o = state_q == Rows && {{skip_valid_i}} && advance;",
+        "1'b1",
+    ),
+}
+LAYERNORM: Final = {
+    "deviations-without-room": ("deviations", "issue = {{room_i}} &&", "1'b1"),
     "words-claimed-beyond-room": (
         "word_buffer",
         "room_o = {{count_q != CountBits'(Depth)}};",
+        "1'b1",
+    ),
+}
+ENGINE: Final = {
+    "values-read-before-they-are-whole": (
+        "attention_scheduler",
+        "{{value_loaded_i >= context_rows_q}} &&",
+        "1'b1",
+    ),
+    "projection-without-a-bank": (
+        "attention_feeder",
+        "(context_written_q && {{granted_i}})",
         "1'b1",
     ),
 }
@@ -303,6 +342,13 @@ GROUPS: Final = {
     "attention": _group("attention", SMALL, ATTENTION),
     "intermediate": _group("intermediate", SMALL, INTERMEDIATE),
     "layer": _group("layer", ONE_DEEP, LAYER),
+}
+# Module whose bench kills them -> its parameters, its build, its mutants.
+BENCHED: Final = {
+    "control": ({}, BUILDS[4], CONTROL),
+    "residual": ({"Scalars": 7, "ResidualScalars": 2}, BUILDS[0], RESIDUAL),
+    "layernorm": ({"Scalars": 7, "FirstScalar": 4}, BUILDS[0], LAYERNORM),
+    "attention_engine": ({}, BUILDS[0], ENGINE),
 }
 # In every run of the tests; the others only when slow tests run as well.
 EVERY_RUN: Final = {"qkv", "qkv one deep", "output", "attention"}

@@ -42,33 +42,28 @@ ATTENTION: Final = {
         "1'b0",
     ),
     "gap-dropped-between-planes": (
-        "attention_engine",
+        "attention_feeder",
         "(!starts || {{gap_q == '0}})",
         "1'b1",
     ),
     "turnaround-of-a-row-less": (
-        "attention_engine",
+        "attention_feeder",
         "Turnaround ? {{Turnaround - 32'(job_q.rows)}} : 0",
         "2 - 32'(job_q.rows)",
     ),
-    "values-read-before-they-are-whole": (
-        "attention_engine",
-        "{{value_loaded >= context_rows_q}} && records_loaded",
-        "1'b1",
-    ),
     "keys-read-before-they-are-whole": (
-        "attention_engine",
-        "{{key_loaded >= scores_rows_q}};",
+        "attention_scheduler",
+        "{{key_loaded_i >= scores_rows_q}};",
         "1'b1",
     ),
     "projection-before-its-context": (
-        "attention_engine",
-        "({{context_written_q}} && granted)",
+        "attention_feeder",
+        "({{context_written_q}} && granted_i)",
         "1'b1",
     ),
     "every-head-starts-the-sums": (
-        "attention_engine",
-        "step.first = {{job_q.first_head}} && outer_q == '0;",
+        "attention_feeder",
+        "feed_o.first = {{job_q.first_head}} && outer_q == '0;",
         "1'b1",
     ),
     "scores-freed-at-their-last-read": (

@@ -76,7 +76,7 @@ def command(
         from transfab.sim.activity import draw_timeline
 
         first = results[0]
-        title = f"{first.top}, S = {sequence_of(opened)}, {len(first.result.outputs)} sequences"
+        title = f"{first.top}, S = {sequence_of(opened)}, sequences: {len(first.result.outputs)}"
         draw_timeline(timeline, first.top, first.result, f"{title}, simulated RTL")
     mismatches = [mismatch for result in results for mismatch in result.mismatches]
     if json:
