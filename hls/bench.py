@@ -102,7 +102,7 @@ def _transfab(*arguments: object) -> int:
 
 @contextmanager
 def one_layer(sequence: int, progress: Callable[[str], None]) -> Iterator[Bundle]:
-    """A bundle of one seeded BERT-base layer of S tokens, and an empty cache of builds beside it."""
+    """A bundle of one seeded BERT-base layer of S tokens; builds go to an empty cache beside it."""
     with tempfile.TemporaryDirectory(prefix="transfab-") as name, _cache(Path(name) / "cache"):
         progress(f"writing a bundle of one {PRESET} layer, in its own process")
         # Words and two tokens around them.

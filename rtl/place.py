@@ -20,7 +20,7 @@ from transfab.rtl.yosys import NEXTPNR, YOSYS, Case, kept, run, write
 
 DEVICE: Final = "ECP5-85k"
 # 200 MHz are asked for, so that placement does not stop at less than it can.
-FLAGS: Final = ("--85k", "--freq", "200", "--seed", "1", "--timing-allow-fail")
+FLAGS: Final = tuple("--85k --freq 200 --seed 1 --router router2 --timing-allow-fail".split())
 PINS: Final = "pins"
 CLOCK, RESET = "clk_i", "rst_ni"
 

@@ -22,6 +22,8 @@ from transfab.rtl.yosys import YOSYS, Case, kept, run, write
 SYNTHESIS: Final = "chformal -remove\nsynth_xilinx -family xcup -flatten -noiopad -noclkbuf"
 DSP: Final = "DSP48E2"
 FLIP_FLOPS: Final = frozenset({"FDRE", "FDSE", "FDCE", "FDPE"})
+# Shift registers in LUTs: they hold flip-flops of the RTL, too.
+SHIFTS: Final = frozenset({"SRL16E", "SRLC32E"})
 # LUTs of a cell that is more, or less, than one: RAM64M8 are eight LUTs of 64 bits.
 LUTS: Final = {
     **{f"LUT{inputs}": 1 for inputs in range(1, 7)},
@@ -88,7 +90,7 @@ class Resources:
     """Cells of one module and all below it.
 
     dsp         DSP48E2
-    registered  of them, those between registers: operands from flip-flops, product into flip-flops
+    registered  of them, those between registers: operands from some, product into flip-flops
     luts        LUTs, also those that are memory or an inverter
     memory      of them, those that are memory
     flip_flops
@@ -148,7 +150,7 @@ def flat_top(netlist: dict[str, Any]) -> dict[str, Any]:
 
 
 def registered(top: dict[str, Any]) -> Iterator[bool]:
-    """For each DSP48E2, whether flip-flops alone drive its operands and take its product."""
+    """For each DSP48E2, whether registers alone drive its operands and take its product."""
     stored: set[int] = set()
     read_otherwise: set[int] = set()
     for port in top["ports"].values():
@@ -158,7 +160,7 @@ def registered(top: dict[str, Any]) -> Iterator[bool]:
     for cell in cells:
         flip_flop = cell["type"] in FLIP_FLOPS
         for name, bits in cell["connections"].items():
-            if flip_flop and name == "Q":
+            if (flip_flop or cell["type"] in SHIFTS) and name == "Q":
                 stored.update(bits)
             elif cell["port_directions"][name] == "input" and not (flip_flop and name == "D"):
                 read_otherwise.update(bits)

@@ -1,8 +1,6 @@
-/// control: one response an access, stable until taken; one sequence a start; registers as written.
+/// control: one response an access, stable until taken; what starts is stable; no count wraps.
 ///
-/// Assumed: AXI4-Lite's master is stable, a sequence finishes only while one runs, fewer
-/// than 254 finished ones wait for continue, and the
-/// sequence register is not written while a start waits.
+/// Of a finished sequence done stands until continue. Assumed: one finishes only while one runs.
 module control_properties #(
     localparam int unsigned RowBits = $clog2(transfab_pkg::Sequence + 1)
 ) (
@@ -35,8 +33,7 @@ module control_properties #(
     input logic address_held_q,
     input logic data_held_q,
     input logic write,
-    input logic [5:0] address_q,
-    input logic start_q,
+    input logic held_q,
     input logic [7:0] running_q,
     input logic [7:0] done_q
 );
@@ -94,8 +91,7 @@ module control_properties #(
       reads_q <= reads_q + 8'(ar_valid_i && ar_ready_o) - 8'(r_valid_o && r_ready_i);
       running <= running + 8'(rows_valid_o && rows_ready_i) - 8'(finished_i);
     end
-    if (finished_i) assume (running != '0 && done_q < 8'd254);
-    if (start_q && write) assume (32'(address_q) != transfab_pkg::RegisterSequence);
+    if (finished_i) assume (running != '0);
     if (started) begin
       if (b_valid_o) assert (addresses_q != '0 && words_q != '0);
       assert (r_valid_o == (reads_q != '0) && reads_q <= 8'd1);
@@ -111,6 +107,8 @@ module control_properties #(
       assert (addresses_q == 8'(address_held_q) + 8'(b_valid_o));
       assert (words_q == 8'(data_held_q) + 8'(b_valid_o));
       assert (running == running_q);
+      // Neither count wraps.
+      assert (9'(running_q) + 9'(done_q) + 9'(held_q) <= 9'd255);
     end
   end
 

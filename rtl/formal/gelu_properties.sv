@@ -22,7 +22,7 @@ module gelu_properties #(
     input logic [15:0] index_q[Lanes],
     input logic signed [15:0] rectified_1q[Lanes],
     input logic signed [15:0] rectified_2q[Lanes],
-    input logic [15:0] entry_q[Lanes],
+    input logic [Lanes-1:0][15:0] entry_q,
     input logic inside_q[Lanes]
 );
 

@@ -47,7 +47,6 @@ module narrow_properties #(
   assign take = hidden_valid_i && hidden_ready_o;
   assign mask_beats = (rows_q + 16'(BeatBytes - 1)) / 16'(BeatBytes);
   assign enter = take && index_q >= mask_beats;
-  assign word = (index_q - mask_beats) % 16'(RowBeats);
   assign ends = word == 16'(RowBeats - 1);
   // Two words of int16 make a beat of int8.
   assign completes = enter && (!Wide || ends || word[0]);
@@ -72,9 +71,11 @@ module narrow_properties #(
     if (rows_valid_i && rows_ready_o) begin
       rows_q  <= 16'(rows_data_i);
       index_q <= '0;
+      word <= '0;
     end else if (take) begin
       index_q <= index_q + 1'b1;
     end
+    if (enter) word <= ends ? '0 : word + 1'b1;
     if (enter) data_q <= ends ? BeatBits'(hidden_data_i[8*LastBytes-1:0]) : hidden_data_i;
     if (!rst_ni) begin
       owed_q <= '0;
@@ -96,10 +97,12 @@ module narrow_properties #(
       assert (busy_q == (state_q != 2'd0));
       if (busy_q) begin
         assert (rows_q == 16'(last_row_q) + 16'd1 && rows_q <= 16'(transfab_pkg::Sequence));
+        if (state_q != 2'd3) assert (word == '0);
         if (state_q == 2'd1) assert (index_q == '0);
         if (state_q == 2'd2) assert (index_q == 16'(row_q) && index_q < mask_beats && word_q == '0);
         if (state_q == 2'd3) begin
           assert (row_q <= last_row_q && 32'(word_q) < RowBeats);
+          assert (word == 16'(word_q));
           assert (index_q == mask_beats + 16'(row_q) * 16'(RowBeats) + 16'(word_q));
         end
       end

@@ -7,8 +7,8 @@ from typing import Final
 from transfab.rtl.formal.prove import Proof
 
 QUEUE: Final = "output stable; every element leaves once, unchanged, in order"
-# Products of data, not those of indices in the properties.
-WIDE: Final = "t:$mul r:Y_WIDTH>=33 %i"
+# Arithmetic of data, not that of indices in the properties, and what memories give.
+WIDE: Final = "t:$mul r:Y_WIDTH>=33 %i t:$sshr t:$mem_v2"
 SMALL: Final = {"Width": 2, "Depth": 3}
 
 PROOFS: Final = (
@@ -90,8 +90,9 @@ PROOFS: Final = (
     ),
     Proof(
         "gemm_array",
-        "packed: two products out of one, and sums of four, of all int8",
-        parameters={"Pe": 2, "Simd": 1},
+        "packed: the sums of two products of two channels, given the products",
+        parameters={"Pe": 2, "Simd": 2},
+        cut="t:$mul",
     ),
     Proof(
         "row_factor",
@@ -126,4 +127,42 @@ PROOFS: Final = (
         constants={"Hidden": 12, "Sequence": 20},
         cut=WIDE,
     ),
+    Proof(
+        "layernorm",
+        "mask and rows of a packet leave, each beat once, the last one marked; output stable",
+        constants={"Hidden": 20, "Sequence": 20},
+        slow=True,
+        cut=WIDE,
+    ),
+    Proof(
+        "softmax",
+        "a word for each word read; the queue of row sums never overflows; outputs stable",
+        constants={"AttentionSimd": 2, "ExponentialEntries": 8},
+        cut=WIDE,
+    ),
+    Proof(
+        "sum_banks",
+        "sequences inside share no bank; read where written; every word once, in order",
+        parts=("stream_fifo",),
+        parameters={"Pe": 1, "Tiles": 3, "SumBits": 2},
+        constants={"Sequence": 5},
+    ),
+    *(
+        Proof(
+            "block_order",
+            "no block written over before it has left; its queue has room; output stable",
+            name=f"block_order {pe} by {block}",
+            parts=("stream_fifo",),
+            parameters={"Pe": pe, "Block": block, "Channels": channels},
+            constants={"Sequence": 3, "BeatBytes": 2},
+        )
+        for pe, block, channels in ((2, 3, 7), (5, 2, 12))
+    ),
 )
+
+# What a proof leaves to algebra: SMT-LIB files of negated claims.
+LEMMAS: Final = {
+    "root": "the ghost square of a root is its square; its bounds are those of the floor",
+    "reciprocal": "the ghost product is quotient times value; its bounds are those of the floor",
+    "gemm_array": "two fields of a sum of four packed products are the two sums of four",
+}

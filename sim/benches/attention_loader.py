@@ -77,7 +77,7 @@ class Loader:
     """The module, its streams, and the shadow that its writes make."""
 
     def __init__(self, dut: Any, stall: float = 0.0) -> None:
-        config, engine = build_under_test()
+        _, engine = build_under_test()
         self.pe, self.simd = engine.attention.pe, engine.attention.simd
         self.width = engine.beat_bytes
         self.dut, self.edge = dut, RisingEdge(dut.clk_i)
@@ -92,7 +92,9 @@ class Loader:
         groups = self.width // self.simd
         while True:
             await self.edge
-            ways = [int(getattr(dut, f"write_{name}_o").value) for name in ("beat", "row", "column")]
+            ways = [
+                int(getattr(dut, f"write_{name}_o").value) for name in ("beat", "row", "column")
+            ]
             assert sum(ways) < 2
             index = int(dut.write_index_o.value)
             data = int8s(int(dut.write_data_o.value), self.width)

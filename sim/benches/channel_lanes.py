@@ -42,7 +42,7 @@ def constants(draw: np.random.Generator, size: int, bits: int, shift: int) -> Re
 
 def packet(length: int, seed: int) -> Packet:
     """Noise in every constant that is not read."""
-    config, engine = build_under_test()
+    _, engine = build_under_test()
     given = parameters_under_test()
     pe, channels, block = (given[name] for name in ("Pe", "Channels", "Block"))
     draw, packer = np.random.default_rng(seed), Packer(engine.beat_bytes, seed)
@@ -62,8 +62,8 @@ def packet(length: int, seed: int) -> Packet:
         table = draw.integers(0, 1 << 15, GELU_ENTRIES).astype(np.int16)
         one = Packet(packer.integers(scalars, 4) + packer.integers(table.tolist(), 2), length)
         first, second = constants(draw, size, 12, shifts[0]), constants(draw, size, 6, shifts[1])
-        made = gelu(requantize(total, first, 16), table, fraction)
-        lanes = requantize(made.astype(np.int32), second, 8)
+        activation = gelu(requantize(total, first, 16), table, fraction)
+        lanes = requantize(activation.astype(np.int32), second, 8)
         scales = [first, second]
     else:
         one = Packet(packer.integers(scalars, 4), length)

@@ -38,8 +38,8 @@ class Control:
             tasks = [
                 cocotb.start_soon(self.aw.send([OFFSETS[name]])),
                 cocotb.start_soon(self.w.send([{"data": value, "strobe": strobe}])),
-                cocotb.start_soon(self.b.receive(1)),
             ]
+            await self.b.receive(1)
             for task in tasks:
                 await task
         await self.edge

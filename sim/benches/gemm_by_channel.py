@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import cocotb
@@ -151,9 +152,7 @@ async def a_pass_costs_its_rows_or_its_tile(dut: Any) -> None:
             await gemm.check([one])
         firsts = gemm.sums.cycles[::length]
         step = max(length, beats + 3)
-        assert [b - a for a, b in zip(firsts, firsts[1:], strict=False)] == [passes * step] * (
-            len(firsts) - 1
-        )
+        assert [b - a for a, b in pairwise(firsts)] == [passes * step] * (len(firsts) - 1)
         ends = gemm.sums.cycles[length - 1 :: length]
         assert ends[0] - firsts[0] == length - 1
 

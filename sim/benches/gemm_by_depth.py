@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import cocotb
@@ -161,7 +162,7 @@ async def a_pass_costs_its_rows_or_its_tile(dut: Any) -> None:
         begins = busy[::length]
         # A block's rows arrive as its first pass takes them, its later passes find them there.
         step = max(length, beats + 3)
-        least = [b - a for a, b in zip(begins, begins[1:], strict=False)]
+        least = [b - a for a, b in pairwise(begins)]
         assert all(one >= step for one in least) and (len(least) == 0 or min(least) == step)
         assert left[-1] - left[0] == len(one.sums) - 1
 

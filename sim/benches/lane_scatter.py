@@ -60,5 +60,8 @@ async def blocks_are_read_as_written(dut: Any) -> None:
         put(dut.write_address_i, [draw.randrange(words) for _ in range(banks)])
         put(dut.write_data_i, [draw.randrange(-128, 128) for _ in range(lanes)])
         dut.read_i.value = int(draw.random() < 0.5)
-        dut.read_bank_i.value, dut.read_address_i.value = draw.randrange(banks), draw.randrange(words)
+        dut.read_bank_i.value, dut.read_address_i.value = (
+            draw.randrange(banks),
+            draw.randrange(words),
+        )
     assert compared > 100 * block

@@ -100,6 +100,13 @@ async def holds_its_rows_and_no_more(dut: Any) -> None:
     # A beat a cycle until it is full.
     assert ring.entered == beats and not dut.in_ready_o.value
     assert int(dut.loaded_o.value) == ring.rows
+    # A row that is read as it is released keeps its place until the read has come.
+    dut.read_i.value, dut.release_i.value, dut.release_count_i.value = 1, 1, 1
+    await ring.edge
+    dut.read_i.value = dut.release_i.value = 0
+    for _ in range(LATENCY - 1):
+        assert not dut.in_ready_o.value
+        await ring.edge
 
 
 @cocotb.test()

@@ -45,17 +45,18 @@ async def one_waits_while_the_others_run_ahead(dut: Any) -> None:
     depth = parameters_under_test()["Depth"]
     await clock_and_reset(dut)
     for slow, other in enumerate(outputs):
-        sending = cocotb.start_soon(source.send(sent[: depth + 2]))
         others = [one for one in outputs if one is not other]
         tasks = [cocotb.start_soon(one.receive(depth + 1)) for one in others]
+        filling = cocotb.start_soon(source.send(sent[:depth]))
         await ClockCycles(dut.clk_i, 3 * depth + 20)
-        # The queue of the slow one is full, and an element more went to the others.
-        assert not sending.done(), f"output {slow} lost a length"
+        assert filling.done(), f"output {slow} holds up the others before its queue is full"
+        # An element more goes to the others and waits for the slow one.
+        sending = cocotb.start_soon(source.send(sent[depth : depth + 1]))
+        await ClockCycles(dut.clk_i, 20)
+        assert not sending.done(), f"the queue of output {slow} holds more than its depth"
         assert all(task.done() for task in tasks)
         async with watchdog(dut, 100):
-            assert await other.receive(depth + 2) == sent[: depth + 2]
-            for one in others:
-                assert await one.receive(1) == sent[depth + 1 : depth + 2]
+            assert await other.receive(depth + 1) == sent[: depth + 1]
             await sending
 
 

@@ -1,4 +1,4 @@
-"""tile_records: scalars and a table once a sequence, then records a tile, each held until released."""
+"""tile_records: scalars and a table once a sequence, then records a tile until its release."""
 
 from __future__ import annotations
 
@@ -35,7 +35,9 @@ def packet(seed: int) -> Packet:
     draw, packer = np.random.default_rng(seed), Packer(build_under_test()[1].beat_bytes, seed)
     scalars = draw.integers(0, 2**32, given["Scalars"]).tolist()
     table = draw.integers(-(2**15), 2**15, given["Entries"]).tolist()
-    one = Packet(packer.integers(scalars, 4) + packer.integers(table, 2), scalars, table, [], [], [])
+    one = Packet(
+        packer.integers(scalars, 4) + packer.integers(table, 2), scalars, table, [], [], []
+    )
     for _ in range(given["Tiles"]):
         columns = [
             [

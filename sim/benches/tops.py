@@ -29,8 +29,8 @@ RUNS = "TRANSFAB_RUNS"
 OFFSETS = {register.name: register.offset for register in REGISTERS}
 BIT = {field.name: 1 << field.low for field in REGISTERS[0].fields}
 DONE, READY = 1, 2
-# Of simulated time: many more than any of these tests takes.
-LIMIT = {"timeout_time": 20, "timeout_unit": "ms"}
+# Of simulated time, in ms: many more than any of these tests takes.
+LIMIT = 20
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,6 @@ class Host:
         name = json.loads(Path(os.environ[RUNS]).read_text(encoding="utf-8"))[0]["top"]
         self.dut, self.top = dut, TOPS[name]
         dut.ap_rst_n.value = 0
-        # cocotbext-axi watches the reset: it is low before and falls once more.
         Clock(dut.ap_clk, PERIOD, "ns").start()
         at = dut.ap_clk, dut.ap_rst_n, False
         self.registers = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axi_control"), *at)
@@ -153,7 +152,7 @@ class Host:
         assert await self.read("control") & (BIT["done"] | BIT["idle"]) == BIT["idle"]
 
 
-@cocotb.test(**LIMIT)
+@cocotb.test(timeout_time=LIMIT, timeout_unit="ms")
 async def registers_read_as_documented(dut: Any) -> None:
     host = Host(dut)
     await host.reset()
@@ -179,7 +178,7 @@ async def registers_read_as_documented(dut: Any) -> None:
     assert await host.read("control") == BIT["idle"] and not dut.interrupt.value
 
 
-@cocotb.test(**LIMIT)
+@cocotb.test(timeout_time=LIMIT, timeout_unit="ms")
 @cocotb.parametrize(stalls=[(0.0, 0.0), (0.5, 0.0), (0.0, 0.7), (0.3, 0.3)])
 async def every_byte_is_as_expected(dut: Any, stalls: tuple[float, float]) -> None:
     host, given = Host(dut, *stalls), runs()
@@ -199,7 +198,7 @@ async def every_byte_is_as_expected(dut: Any, stalls: tuple[float, float]) -> No
     await host.acknowledge(len(given))
 
 
-@cocotb.test(**LIMIT)
+@cocotb.test(timeout_time=LIMIT, timeout_unit="ms")
 async def nothing_leaves_before_a_start(dut: Any) -> None:
     host, (one, *_) = Host(dut), short_runs()
     await host.reset()
@@ -211,7 +210,7 @@ async def nothing_leaves_before_a_start(dut: Any) -> None:
     await host.acknowledge(1)
 
 
-@cocotb.test(**LIMIT)
+@cocotb.test(timeout_time=LIMIT, timeout_unit="ms")
 async def interrupts_when_done_and_when_ready(dut: Any) -> None:
     host, (one, *_) = Host(dut), short_runs()
     await host.reset()
@@ -247,7 +246,7 @@ async def interrupts_when_done_and_when_ready(dut: Any) -> None:
     await host.acknowledge(2)
 
 
-@cocotb.test(**LIMIT)
+@cocotb.test(timeout_time=LIMIT, timeout_unit="ms")
 async def restarts_until_it_is_told_not_to(dut: Any) -> None:
     host, (one, *_) = Host(dut), short_runs()
     await host.reset()
@@ -268,7 +267,7 @@ async def restarts_until_it_is_told_not_to(dut: Any) -> None:
     await host.acknowledge(count)
 
 
-@cocotb.test(**LIMIT)
+@cocotb.test(timeout_time=LIMIT, timeout_unit="ms")
 async def reset_in_mid_packet_leaves_nothing(dut: Any) -> None:
     host, given = Host(dut), runs()
     longest = max(given, key=lambda one: one.sequence)

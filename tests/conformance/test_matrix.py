@@ -32,6 +32,8 @@ from transfab.quant.intmath import Array
 from transfab.quant.native import available
 from transfab.quant.native_executor import NativeExecutor
 from transfab.quant.sources import open_source
+from transfab.sim.executor import SimulationExecutor
+from transfab.sim.executor import missing as missing_simulation
 
 # One worker, so that no two build the same kernels.
 pytestmark = pytest.mark.xdist_group("csim")
@@ -54,10 +56,15 @@ EXECUTORS = [
         lambda engine: CsimExecutor("width_true", engine),
         missing_csim("width_true"),
     ),
+    Entry("rtl", lambda engine: SimulationExecutor("rtl", engine), missing_simulation("rtl")),
+    Entry("hls", lambda engine: SimulationExecutor("hls", engine), missing_simulation("hls")),
 ]
-# 16 and 8 bits of residual stream, tiles that divide nothing; the last is built for a minute.
+# 16 and 8 bits of residual stream, tiles that divide nothing; some are built for a minute.
 HARD = {"ragged16": BUILDS[0], "ragged8": BUILDS[2]}
-SLOW = {("csim_width_true", "ragged8"), ("csim_width_true", "model")}
+SLOW = {
+    *(("csim_width_true", vectors) for vectors in ("ragged8", "model")),
+    *((name, vectors) for name in ("rtl", "hls") for vectors in ("ragged8", "model")),
+}
 
 
 @functools.cache

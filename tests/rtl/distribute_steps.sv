@@ -1,10 +1,10 @@
 /// distribute with steps of unlike counts and targets, one of no beats: arrays are no parameters of
 /// a command line.
 module distribute_steps #(
-    parameter int unsigned First = 2,
-    parameter int unsigned Body = 2,
+    parameter int unsigned First  = 2,
+    parameter int unsigned Body   = 2,
     parameter int unsigned Repeat = 3,
-    parameter int unsigned Steps = 6
+    parameter int unsigned Steps  = 6
 ) (
     input logic clk_i,
     input logic rst_ni,
@@ -23,7 +23,7 @@ module distribute_steps #(
       .Body(Body),
       .Repeat(Repeat),
       .Counts('{3, 0, 1, 4, 2, 1}),
-      .Targets('{8'b011, 8'b001, 8'b010, 8'b100, 8'b001, 8'b111})
+      .Targets('{8'd3, 8'd1, 8'd2, 8'd4, 8'd1, 8'd7})
   ) u_distribute (
       .clk_i,
       .rst_ni,

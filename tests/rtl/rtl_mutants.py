@@ -5,11 +5,13 @@ Name -> module, text with the changed expression in double braces (or whole stat
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from hard_layers import LONGEST
 from mutated import Mutant
 from rtl_mutants_of_heads import ATTENTION, LAYER
+from rtl_mutants_of_sums import LAYERNORM, OUTPUT, RESIDUAL
 from strategies import Shape
 from stream_oracle import BUILDS, Build
 
@@ -172,92 +174,6 @@ INTERMEDIATE: Final = {
     ),
     "lanes-beyond-the-channels-sent": ("block_order", "if ({{last_block_q}}) row &=", "1'b0"),
 }
-OUTPUT: Final = {
-    "total-in-the-next-sums-bank": (
-        "accumulator",
-        "total_bank_q <= {{sum_bank_q}};",
-        "next_bank_i",
-    ),
-    "accumulator-stale": (
-        "accumulator",
-        "start = {{first_q ? '0 : word_q[sum_bank_q][Bits*p+:Bits]}};",
-        "word_q[sum_bank_q][Bits*p+:Bits]",
-    ),
-    "gap-dropped-by-depth": (
-        "gemm_by_depth",
-        "(full && {{gap_q == '0}})",
-        "1'b1",
-    ),
-    "depth-of-the-last-block-whole": (
-        "gemm_by_depth",
-        "depth_q == DepthBits'({{block_last ? LastDepthTiles - 1 : DepthTiles - 1}});",
-        "DepthTiles - 1",
-    ),
-    "bank-taken-while-it-leaves": ("sum_banks", ": {{!busy_q[next_q]}});", "1'b1"),
-    "bank-freed-before-its-last-word-is-taken": (
-        "sum_banks",
-        "else if ({{word_valid_q && move && leaves_q[b]}}) busy_q",
-        "leaves && (leaving.both || leaving.bank == 1'(b))",
-    ),
-    "sums-leave-before-they-are-added": (
-        "row_sums",
-        ".written_i({{total_valid && step_q[Latency+1].ends}})",
-        "step_i && step_ends_i",
-    ),
-    "upper-bank-a-row-late": (
-        "sum_banks",
-        "upper = has_both && {{32'(row) >= Half}};",
-        "32'(row) > Half",
-    ),
-    "banks-not-reset": ("sum_banks", "if ({{!rst_ni}}) begin", "1'b0"),
-    "beat-lost-under-a-stall": (
-        "stream_buffer",
-        "read = count_q != '0 && ({{!out_valid_o || out_ready_i}});",
-        "1'b1",
-    ),
-    "beat-sent-twice-under-a-stall": (
-        "distribute",
-        "in_ready_o ? '0 : {{taken_q | (out_ready_i & targets)}};",
-        "taken_q",
-    ),
-    "residual-rounds-down": ("residual", "<= {{offset[lane] + half_q}};", "offset[lane]"),
-    "constants-of-the-next-sequence": (
-        "residual",
-        "last_word && row_q == last_row_q) state_q <= {{Drain}};",
-        "Idle",
-    ),
-    "gearbox-word-short-at-a-whole-row": (
-        "gearbox",
-        "row_ends = {{rest <= SeenBits'(InLanes)}};",
-        "rest < SeenBits'(InLanes)",
-    ),
-    "padding-of-a-row-not-zero": (
-        "layernorm",
-        "{{ragged_q[Requantized] && lane >= LastLanes}}\n",
-        "1'b0",
-    ),
-    "last-on-every-beat-of-the-last-row": (
-        "layernorm",
-        "{{last_word && last_row}}};",
-        "last_row",
-    ),
-    "padding-of-the-mask-passed-on": (
-        "layernorm",
-        "<= {{i < 32'(rows_q) - (32'(row_q) << MaskShift)}}\n",
-        "1'b1",
-    ),
-    "squares-without-a-place": (
-        "deviations",
-        "mean_valid && {{squared_q != 2'(Slots)}})",
-        "1'b1",
-    ),
-    "high-byte-of-epsilon-dropped": (
-        "layernorm",
-        "{{scalars[FirstScalar+2][7:0]}}, scalars[",
-        "8'd0",
-    ),
-    "sums-without-a-bank": ("gemm_by_depth", "active_q && {{granted}} &&", "1'b1"),
-}
 # What a top's own surroundings hide: killed by the bench of a module, whose ports pause apart.
 CONTROL: Final = {
     "done-not-counted": (
@@ -281,27 +197,7 @@ CONTROL: Final = {
         "interrupt_status_q & ~toggles",
     ),
 }
-RESIDUAL: Final = {
-    "sum-lost-without-skip": (
-        "residual",
-        "sums_ready_o = state_q == Rows && {{skip_valid_i}} && advance;",
-        "1'b1",
-    ),
-}
-LAYERNORM: Final = {
-    "deviations-without-room": ("deviations", "issue = {{room_i}} &&", "1'b1"),
-    "words-claimed-beyond-room": (
-        "word_buffer",
-        "room_o = {{count_q != CountBits'(Depth)}};",
-        "1'b1",
-    ),
-}
 ENGINE: Final = {
-    "values-read-before-they-are-whole": (
-        "attention_scheduler",
-        "{{value_loaded_i >= context_rows_q}} &&",
-        "1'b1",
-    ),
     "projection-without-a-bank": (
         "attention_feeder",
         "(context_written_q && {{granted_i}})",
@@ -343,12 +239,15 @@ GROUPS: Final = {
     "intermediate": _group("intermediate", SMALL, INTERMEDIATE),
     "layer": _group("layer", ONE_DEEP, LAYER),
 }
+HEADS: Final = replace(BUILDS[0], engine=replace(BUILDS[0].engine, sequence=21))
+# Rows of so many words that a few of them fill what waits for its factor.
+LONG_ROWS: Final = replace(BUILDS[0], shape=replace(BUILDS[0].shape, hidden=198))
 # Module whose bench kills them -> its parameters, its build, its mutants.
 BENCHED: Final = {
     "control": ({}, BUILDS[4], CONTROL),
     "residual": ({"Scalars": 7, "ResidualScalars": 2}, BUILDS[0], RESIDUAL),
-    "layernorm": ({"Scalars": 7, "FirstScalar": 4}, BUILDS[0], LAYERNORM),
-    "attention_engine": ({}, BUILDS[0], ENGINE),
+    "layernorm": ({"Scalars": 5, "FirstScalar": 2}, LONG_ROWS, LAYERNORM),
+    "attention_engine": ({}, HEADS, ENGINE),
 }
 # In every run of the tests; the others only when slow tests run as well.
 EVERY_RUN: Final = {"qkv", "qkv one deep", "output", "attention"}

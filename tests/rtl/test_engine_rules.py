@@ -16,7 +16,7 @@ def test_simd_that_does_not_divide_a_beat_is_refused(stage: str) -> None:
 
 
 def test_an_array_whose_simd_does_not_divide_a_beat_does_not_run() -> None:
-    with pytest.raises(AssertionError, match="simd must divide beat_bytes 16, not 3"):
+    with pytest.raises(AssertionError, match=r"simd must divide beat_bytes 16, .*not 3"):
         run("gemm_array", parameters={"Pe": 2, "Simd": 3})
 
 

@@ -1,0 +1,20 @@
+; Two fields of 18 bits in a sum of four products one + other 2**18: the low one is the sum of the
+; ones, signed, the high one, plus one where that is negative, the sum of the others.
+(define-fun product ((value Int)) Bool (<= (- 16256) value 16384))
+(declare-const a Int) (declare-const b Int) (declare-const c Int) (declare-const d Int)
+(declare-const e Int) (declare-const f Int) (declare-const g Int) (declare-const h Int)
+(assert (and (product a) (product b) (product c) (product d)))
+(assert (and (product e) (product f) (product g) (product h)))
+(define-fun both () Int (+ a b c d (* 262144 (+ e f g h))))
+(define-fun field () Int (mod both 262144))
+(define-fun negative () Bool (>= field 131072))
+(assert (not (and (= (+ a b c d) (ite negative (- field 262144) field))
+                  (= (+ e f g h) (+ (div both 262144) (ite negative 1 0))))))
+(check-sat)
+; The product of a pair of weights is the pair of products.
+(reset)
+(declare-const one Int)
+(declare-const other Int)
+(declare-const x Int)
+(assert (not (= (* (+ one (* 262144 other)) x) (+ (* one x) (* 262144 (* other x))))))
+(check-sat)
