@@ -22,6 +22,7 @@ from transfab.quant.contract.tops import TENSORS, TOPS, pack_activation, unpack_
 from transfab.quant.engine import Engine
 from transfab.quant.intmath import Array
 from transfab.sim.model import Model, SimulationResult
+from transfab.sim.model_build import Design
 from transfab.sim.verilator import missing as missing_simulator
 
 Kind = Literal["rtl", "hls"]
@@ -41,6 +42,7 @@ class Simulation:
     seed      of the stalls and of registers before their first value
     progress  is told of builds
     waves     VCD file of every run, the last one stays; None for none
+    folder    Verilog that is run instead of the project's; None for that
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Simulation:
         seed: int = 1,
         progress: Callable[[str], None] = lambda text: None,
         waves: Path | None = None,
+        folder: Path | None = None,
     ) -> None:
         if kind not in KINDS:
             raise ValueError(f"simulation must be one of {', '.join(KINDS)}, not {kind}")
@@ -61,6 +64,7 @@ class Simulation:
             raise RuntimeError(lack)
         self.config, self.engine, self.kind = config, engine, kind
         self.stall, self.seed, self.progress, self.waves = stall, seed, progress, waves
+        self.folder = folder
         self._models: dict[str, Model] = {}
 
     @property
@@ -76,6 +80,8 @@ class Simulation:
                 from transfab.sim.shell import hls_design
 
                 design = hls_design(self.config, self.engine, top, self.progress)
+            elif self.folder is not None:
+                design = Design.of_folder(top, self.folder)
             recorded = self.waves is not None
             self._models[top] = Model(
                 self.config, self.engine, top, self.progress, recorded, design=design

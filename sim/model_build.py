@@ -64,6 +64,21 @@ class Design:
         package = (f"{GENERATED}.sv", sv_package(config, engine))
         return cls(module, tuple(sources_of(module, folders)), (package,))
 
+    @classmethod
+    def of_folder(cls, top: str, folder: Path) -> Design:
+        """The Verilog of a folder, such as Vitis HLS exports for a kernel: all of its files.
+
+        Raises ValueError where no file is called like the top's module.
+        """
+        module = MODULES.get(top, top)
+        files = sorted(path for path in folder.rglob("*") if path.suffix in (".v", ".sv"))
+        if module not in {path.stem for path in files}:
+            raise ValueError(
+                f"{folder} must hold {module}.v or {module}.sv, the module of top {top}: "
+                "export the kernel's RTL there"
+            )
+        return cls(module, tuple(sorted(files, key=lambda path: "_pkg" not in path.stem)), ())
+
 
 def build_model(
     config: LayerConfig,

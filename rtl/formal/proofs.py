@@ -77,7 +77,6 @@ PROOFS: Final = (
             "requantize",
             "rounded half up and saturated, of every value and shift",
             name=f"requantize to {bits}",
-
             parameters={"Lanes": 1, "OutBits": bits},
         )
         for bits in (8, 16)
@@ -85,7 +84,6 @@ PROOFS: Final = (
     Proof(
         "gelu",
         "max(x, 0) less its entry, of every x and shift",
-
         constants={"GeluEntries": 4},
     ),
     Proof(

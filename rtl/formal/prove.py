@@ -168,8 +168,11 @@ def _script(proof: Proof, folder: Path) -> str:
     top = proof.top or proof.module
     folders = (folder, FOLDER, SOURCES)
     found = set(sources_of(top, folders))
-    for file in (proof.binding or PROPERTIES.format(proof.module), *map(PROPERTIES.format, proof.parts)):
-        found.update(sources_of(file, folders))
+    properties = (proof.module, *proof.parts)
+    for name in map(PROPERTIES.format, properties[1:] if proof.binding else properties):
+        found.update(sources_of(name, folders))
+    if proof.binding:
+        found.update(sources_of(proof.binding, folders))
     files = sorted(found, key=lambda path: (not path.stem.endswith("_pkg"), path.stem))
     # A package that another one imports stands before it.
     files.sort(key=lambda path: path.stem == "attention_pkg" or not path.stem.endswith("_pkg"))

@@ -12,9 +12,11 @@ from stream_oracle import BUILDS
 from tiny_build import CONFIG, ENGINE, Run
 
 from transfab.quant.bundle import read_bundle
+from transfab.quant.contract.codegen import sv_package
 from transfab.quant.contract.tops import TOPS
 from transfab.quant.engine import build_hash
 from transfab.quant.executors import IntegerExecutor
+from transfab.rtl.sources import sources_of
 from transfab.sim import executor, verilator
 from transfab.sim.executor import Simulation
 from transfab.sim.replay import replay
@@ -181,3 +183,32 @@ def test_a_stage_that_never_ends_is_one_line(
     assert done.code == 1
     assert "no beat for 3 cycles" in done.json["error"]
     assert "; hidden valid " in done.json["error"] and "; registers: " in done.json["error"]
+
+
+def test_a_folder_of_verilog_runs_in_place_of_the_rtl(
+    cli: Run, stage_bundle: Path, engine_file: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "exported" / "verilog"
+    folder.mkdir(parents=True)
+    for file in sources_of("qkv"):
+        (folder / file.name).write_text(file.read_text())
+    (folder / "transfab_pkg.sv").write_text(sv_package(CONFIG, ENGINE))
+    given = ("sim", stage_bundle, "--engine", engine_file, "--stage", "qkv", "--rtl", tmp_path)
+    assert cli(*given).code == 0
+    lanes = folder / "channel_lanes.sv"
+    text = lanes.read_text()
+    assert text.count("sums_data_i[p] + first[p]") == 1
+    lanes.write_text(text.replace("sums_data_i[p] + first[p]", "sums_data_i[p]"))
+    done = cli(*given)
+    assert done.code == 1 and "DIFFERS at query" in done.out
+
+
+def test_a_folder_without_the_top_is_one_line(
+    cli: Run, stage_bundle: Path, engine_file: Path, tmp_path: Path
+) -> None:
+    given = ("sim", stage_bundle, "--engine", engine_file, "--rtl", tmp_path)
+    done = cli(*given)
+    assert done.code == 1 and len(done.err) == 1
+    assert f"{tmp_path} must hold qkv.v or qkv.sv, the module of top qkv" in done.err[0]
+    done = cli(*given, "--on", "hls")
+    assert done.code == 1 and "--rtl is a folder for --on rtl, not for --on hls" in done.err[0]

@@ -37,6 +37,10 @@ def command(
     on: Annotated[
         str, typer.Option(help="rtl, or hls: the C++ kernels behind the same ports.")
     ] = "rtl",
+    rtl: Annotated[
+        Path | None,
+        typer.Option(help="Folder of Verilog to run instead, such as Vitis HLS exports of a top."),
+    ] = None,
     engine: Annotated[Path | None, typer.Option(help=engines.ENGINE)] = None,
     sequence: Annotated[int | None, typer.Option(help=engines.SEQUENCE)] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
@@ -57,6 +61,8 @@ def command(
         raise ValueError(f"--waves records one top: choose one with --top, not {', '.join(tops)}")
     if waves is not None and not waves.absolute().parent.is_dir():
         raise ValueError(f"--waves {waves}: there is no folder {waves.parent}")
+    if rtl is not None and kind != "rtl":
+        raise ValueError(f"--rtl is a folder for --on rtl, not for --on {kind}")
     if timeline is not None:
         if len(tops) != 1 or kind != "rtl":
             raise ValueError(
@@ -70,7 +76,7 @@ def command(
     built = engines.read_engine(engine, sequence)
     step, opened = show.progress(), read_bundle(bundle)
     built.check_sequence(sequence_of(opened))
-    simulation = Simulation(opened.config, built, kind, stall, seed, step, waves)
+    simulation = Simulation(opened.config, built, kind, stall, seed, step, waves, rtl)
     results = replay(opened, simulation, tops, step)
     if timeline is not None:
         from transfab.sim.activity import draw_timeline
