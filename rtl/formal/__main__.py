@@ -10,8 +10,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from transfab.rtl.formal.proofs import LEMMAS, PROOFS
-from transfab.rtl.formal.prove import FOLDER, Outcome, lemma, missing, prove
+from transfab.rtl.formal.lemmas import LEMMAS
+from transfab.rtl.formal.proofs import PROOFS
+from transfab.rtl.formal.prove import Outcome, lemma, missing, prove
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -19,7 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--long", action="store_true", help="also what takes more than 20 s")
     given = parser.parse_args(arguments)
-    known = [*(proof.key for proof in PROOFS), *(f"{name}.smt2" for name in LEMMAS)]
+    known = [*(proof.key for proof in PROOFS), *(f"{name} lemma" for name in LEMMAS)]
     for name in given.names:
         if name not in known:
             parser.error(f"proof must be one of {', '.join(known)}, not {name}")
@@ -33,11 +34,11 @@ def main(arguments: list[str] | None = None) -> int:
             outcome = prove(proof)
             proved &= outcome.proved
             print(row(proof.key, proof.claim, proof.kind, outcome), flush=True)
-    for name, claim in LEMMAS.items():
-        if not given.names or f"{name}.smt2" in given.names:
-            outcome = lemma(FOLDER / f"{name}.smt2")
+    for name, (claim, text) in LEMMAS.items():
+        if not given.names or f"{name} lemma" in given.names:
+            outcome = lemma(text)
             proved &= outcome.proved
-            print(row(f"{name}.smt2", claim, "over integers", outcome), flush=True)
+            print(row(f"{name} lemma", claim, "over integers", outcome), flush=True)
     return 0 if proved else 1
 
 

@@ -13,11 +13,7 @@ module any_constant #(
 
   assign value_o = value;
 
-  any_value #(
-      .Width(Width)
-  ) u_value (
-      .value_o(value)
-  );
+  any_value #(.Width(Width)) u_value (.value_o(value));
 
   always_ff @(posedge clk_i) begin
     later_q <= 1'b1;

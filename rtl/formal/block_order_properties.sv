@@ -36,8 +36,8 @@ module block_order_properties #(
     input logic [BeatBits-1:0] blocks_data_o,
     input logic                blocks_last_o,
 
-    input logic [  TileBits-1:0] tile_q,
-    input logic [  BankBits-1:0] bank_q,
+    input logic [TileBits-1:0] tile_q,
+    input logic [BankBits-1:0] bank_q,
     input logic [OffsetBits-1:0] offset_q,
     input logic tile_ends,
     input logic tile_ends_q,

@@ -80,8 +80,9 @@ module deviations_properties #(
       assert (claimed_q == 8'(square_valid_q[1]) + 8'(square_valid_q[2]));
       assert (32'(in_word_q) < RowBeats && 32'(square_word_q) < RowBeats);
       assert (8'(summed_q) == rows + 8'(in_word_q != '0) && summed_q <= 2'd2);
-      assert (8'(squared_q) == 8'(square_word_q != '0) + 8'(squares) +
-              8'($countones(square_valid_q & square_last_q)) && squared_q <= 2'd2);
+      assert (8'(squared_q) == 8'(square_word_q != '0) + 8'(squares) + 8'($countones(
+          square_valid_q & square_last_q
+      )) && squared_q <= 2'd2);
       // Words of the rows whose mean is on its way, of the one that comes and the one that goes.
       assert (words == 8'(RowBeats) * rows + 8'(in_word_q) +
               (square_word_q != '0 ? 8'(RowBeats) - 8'(square_word_q) : '0));
@@ -93,8 +94,8 @@ endmodule : deviations_properties
 bind deviations deviations_properties #(
     .Lanes(Lanes)
 ) u_properties (
-    .means(u_means.count_q),
+    .means  (u_means.count_q),
     .squares(u_squares.count_q),
-    .words(8'(u_rows.count_q)),
+    .words  (8'(u_rows.count_q)),
     .*
 );

@@ -17,7 +17,7 @@ module distribute_case (
       .Body(2),
       .Repeat(3),
       .Counts('{1, 0, 1, 2, 3, 0}),
-      .Targets('{8'b011, 8'b100, 8'b010, 8'b101, 8'b100, 8'b000})
+      .Targets('{8'b00000011, 8'b00000100, 8'b00000010, 8'b00000101, 8'b00000100, 8'b00000000})
   ) u_distribute (
       .clk_i,
       .rst_ni,

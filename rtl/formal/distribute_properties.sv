@@ -52,8 +52,11 @@ module distribute_properties #(
     expected = '0;
     for (int unsigned step = 0; step < Steps; step++) begin
       for (int unsigned i = 0; i < Repeat; i++) begin
-        if ((i == 0 || (step >= First && step < First + Body)) &&
-            index_q >= begins(step, i) && index_q < begins(step, i) + Counts[step]) begin
+        if ((i == 0 || (step >= First && step < First + Body)) && index_q >= begins(
+                step, i
+            ) && index_q < begins(
+                step, i
+            ) + Counts[step]) begin
           expected = Outputs'(Targets[step]);
         end
       end
@@ -124,6 +127,4 @@ bind distribute distribute_properties #(
     .Counts(Counts),
     .Targets(Targets),
     .CountBits(CountBits)
-) u_properties (
-    .*
-);
+) u_properties (.*);

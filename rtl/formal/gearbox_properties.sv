@@ -54,11 +54,7 @@ module gearbox_properties #(
 
   any_value u_picks (.value_o(picks));
 
-  any_value #(
-      .Width(8)
-  ) u_lane (
-      .value_o(lane)
-  );
+  any_value #(.Width(8)) u_lane (.value_o(lane));
 
   reset_first u_reset (
       .clk_i,
@@ -122,11 +118,12 @@ module gearbox_properties #(
       end
       if (watched_q) begin
         assert (lane_q < 8'(OutLanes) && ahead_q < 8'd32);
-        if (front != '0 && ahead_q == '0) assert (out_data_o[lane_q] == data_q);
-        else begin
-          assert ((ahead_q - front) * 8'(OutLanes) + lane_q < 8'(count_q) * 8'(Unit));
-          assert (queue_q[((ahead_q-front)*8'(OutLanes)+lane_q)*Width+:Width] == data_q);
-        end
+        if (front != '0 && ahead_q == '0)
+          assert (out_data_o[lane_q] == data_q);
+          else begin
+            assert ((ahead_q - front) * 8'(OutLanes) + lane_q < 8'(count_q) * 8'(Unit));
+            assert (queue_q[((ahead_q-front)*8'(OutLanes)+lane_q)*Width+:Width] == data_q);
+          end
       end
     end
   end
@@ -140,6 +137,4 @@ bind gearbox gearbox_properties #(
     .Total(Total),
     .Unit(Unit),
     .Units(Units)
-) u_properties (
-    .*
-);
+) u_properties (.*);

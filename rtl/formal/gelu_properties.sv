@@ -22,7 +22,7 @@ module gelu_properties #(
     input logic [15:0] index_q[Lanes],
     input logic signed [15:0] rectified_1q[Lanes],
     input logic signed [15:0] rectified_2q[Lanes],
-    input logic [Lanes-1:0][15:0] entry_q,
+    input logic [15:0] entry_q,
     input logic inside_q[Lanes]
 );
 
@@ -90,7 +90,7 @@ module gelu_properties #(
     if (later_q && ages_q >= 2'd2) begin
       assert (inside_q[0] == has_entry(value_2q));
       assert (rectified_2q[0] == positive(value_2q));
-      if (written_q && hits(value_2q)) assert (entry_q[0] == last_q);
+      if (written_q && hits(value_2q)) assert (entry_q == last_q);
     end
   end
 
@@ -99,5 +99,6 @@ endmodule : gelu_properties
 bind gelu gelu_properties #(
     .Lanes(Lanes)
 ) u_properties (
+    .entry_q(entry_q[0]),
     .*
 );

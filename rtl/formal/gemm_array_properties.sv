@@ -21,11 +21,7 @@ module gemm_array_properties #(
 
   for (genvar c = 0; c < 2; c++) begin : gen_channel
     for (genvar i = 0; i < Simd; i++) begin : gen_product
-      any_value #(
-          .Width(16)
-      ) u_product (
-          .value_o(products[c][i])
-      );
+      any_value #(.Width(16)) u_product (.value_o(products[c][i]));
     end
   end
 

@@ -1,6 +1,7 @@
 /// layernorm: of a packet the mask and RowBeats words a row leave, the last one marked; stable.
 ///
-/// Beats are counted; their values are not looked at. Assumed: rows in [1, Sequence].
+/// Beats are counted, fewer than 256 a packet; their values are not looked at. Assumed: rows in
+/// [1, Sequence].
 module layernorm_properties #(
     parameter int unsigned Latency = 1,
     localparam int unsigned Lanes = 8 * transfab_pkg::BeatBytes / transfab_pkg::ResidualBits,
@@ -36,14 +37,14 @@ module layernorm_properties #(
   localparam int unsigned BeatBytes = transfab_pkg::BeatBytes;
 
   logic started, begins, masks, leaves;
-  logic [15:0] length_q, mask_beats, total;
-  logic [15:0] begun_q, left_q;  // beats of the packet that are under way or gone; gone
+  logic [7:0] length_q, mask_beats, total;
+  logic [7:0] begun_q, left_q;  // beats of the packet that are under way or gone; gone
 
   assign begins = rows_valid_i && rows_ready_o;
   assign masks = mask_valid_i && mask_ready_o;
   assign leaves = out_valid_o && out_ready_i;
-  assign mask_beats = (length_q + 16'(BeatBytes - 1)) / 16'(BeatBytes);
-  assign total = mask_beats + length_q * 16'(RowBeats);
+  assign mask_beats = (length_q + 8'(BeatBytes - 1)) / 8'(BeatBytes);
+  assign total = mask_beats + length_q * 8'(RowBeats);
 
   reset_first u_reset (
       .clk_i,
@@ -62,13 +63,13 @@ module layernorm_properties #(
   );
 
   always_ff @(posedge clk_i) begin
-    if (begins) length_q <= 16'(rows_data_i);
+    if (begins) length_q <= 8'(rows_data_i);
     if (!rst_ni || begins) begin
       begun_q <= '0;
       left_q  <= '0;
     end else begin
-      begun_q <= begun_q + 16'(masks || issue);
-      left_q  <= left_q + 16'(leaves);
+      begun_q <= begun_q + 8'(masks || issue);
+      left_q  <= left_q + 8'(leaves);
     end
     if (rows_valid_i) assume (rows_data_i != '0 && 32'(rows_data_i) <= transfab_pkg::Sequence);
     if (started) begin
@@ -78,26 +79,25 @@ module layernorm_properties #(
       // The next length when the whole packet has left.
       if (rows_ready_o) assert (left_q == begun_q && (left_q == '0 || left_q == total));
       // What holds inside.
-      assert (left_q <= begun_q && begun_q == left_q + 16'($countones(valid_q)));
+      assert (left_q <= begun_q && begun_q == left_q + 8'($countones(valid_q)));
       for (int unsigned i = 1; i < Latency; i++) begin
         if (valid_q[i]) begin
-          assert (last_q[i] == (left_q + 16'($countones(valid_q >> i)) == total - 1'b1));
+          assert (last_q[i] == (left_q + 8'($countones(valid_q >> i)) == total - 1'b1));
         end
       end
       assert (state_q <= 3'd4);
       if (state_q != 3'd0) begin
-        assert (length_q == 16'(rows_q) && rows_q != '0 &&
-                32'(rows_q) <= transfab_pkg::Sequence);
+        assert (length_q == 8'(rows_q) && rows_q != '0 && 32'(rows_q) <= transfab_pkg::Sequence);
       end
       if (state_q == 3'd1) assert (begun_q == '0);
       if (state_q < 3'd2) assert (valid_q == '0);
       if (state_q == 3'd2) begin
-        assert (begun_q == 16'(row_q) && begun_q < mask_beats && word_q == '0);
+        assert (begun_q == 8'(row_q) && begun_q < mask_beats && word_q == '0);
         assert (valid_q[Latency-1:1] == '0);
       end
       if (state_q == 3'd3) begin
         assert (row_q < rows_q && 32'(word_q) < RowBeats);
-        assert (begun_q == mask_beats + 16'(row_q) * 16'(RowBeats) + 16'(word_q));
+        assert (begun_q == mask_beats + 8'(row_q) * 8'(RowBeats) + 8'(word_q));
       end
       if (state_q == 3'd4) assert (begun_q == total);
     end

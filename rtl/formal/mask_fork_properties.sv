@@ -105,12 +105,16 @@ module mask_fork_properties #(
     if (started) begin
       assert (got_q == (taken_q & {in_mask_q, 1'b1}));
       assert (32'(beat_q) < RowBeats);
-      if (in_mask_q) assert (row_q == '0 && beat_q == '0 && 32'(index_q) * BeatBytes == covered_q);
-      else assert (covered_q == '0);
+      if (in_mask_q)
+        assert (row_q == '0 && beat_q == '0 && 32'(index_q) * BeatBytes == covered_q);
+        else assert (covered_q == '0);
       if (!rows_valid_i || !in_valid_i) assert (taken_q == '0);
-      if (!rows_valid_i) assert (index_q == '0 && in_mask_q);
-      else if (in_mask_q) assert (is_mask);
-      else assert (row_q < rows_data_i &&
+      if (!rows_valid_i)
+        assert (index_q == '0 && in_mask_q);
+        else if (in_mask_q)
+          assert (is_mask);
+          else
+            assert (row_q < rows_data_i &&
                    index_q == mask_beats + 16'(row_q) * 16'(RowBeats) + 16'(beat_q));
     end
   end

@@ -69,7 +69,7 @@ module narrow_properties #(
 
   always_ff @(posedge clk_i) begin
     if (rows_valid_i && rows_ready_o) begin
-      rows_q  <= 16'(rows_data_i);
+      rows_q <= 16'(rows_data_i);
       index_q <= '0;
       word <= '0;
     end else if (take) begin

@@ -67,10 +67,10 @@ PROOFS: Final = (
         "control",
         "one response an access; responses and rows stable",
     ),
-    Proof("root", "floor(sqrt(value)) of every value (with root.smt2); stable; one a value"),
+    Proof("root", "floor(sqrt(value)) of every value (with a lemma); stable; one a value"),
     Proof(
         "reciprocal",
-        "floor((2**(16 + bits) - 1) / value) of every value (with reciprocal.smt2); stable",
+        "floor((2**(16 + bits) - 1) / value) of every value (with a lemma); stable",
     ),
     *(
         Proof(
@@ -157,10 +157,3 @@ PROOFS: Final = (
         for pe, block, channels in ((2, 3, 7), (5, 2, 12))
     ),
 )
-
-# What a proof leaves to algebra: SMT-LIB files of negated claims.
-LEMMAS: Final = {
-    "root": "the ghost square of a root is its square; its bounds are those of the floor",
-    "reciprocal": "the ghost product is quotient times value; its bounds are those of the floor",
-    "gemm_array": "two fields of a sum of four packed products are the two sums of four",
-}

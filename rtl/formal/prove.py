@@ -144,13 +144,15 @@ def prove(proof: Proof, mutant: Mapping[str, str] | None = None, reach: int = 0)
     return Outcome(reached, closed, time.monotonic() - began, text)
 
 
-def lemma(file: Path) -> Outcome:
-    """Whether z3 finds each negated claim of an SMT-LIB file unsatisfiable."""
+def lemma(text: str) -> Outcome:
+    """Whether z3 finds each negated claim of an SMT-LIB text unsatisfiable."""
     began = time.monotonic()
-    done = _run(file.parent, "z3", str(file))
-    answers = done.stdout.split()
-    proved = bool(answers) and set(answers) == {"unsat"}
-    return Outcome(proved, proved, time.monotonic() - began, done.stdout)
+    with tempfile.TemporaryDirectory(prefix="transfab-") as name:
+        (Path(name) / "lemma.smt2").write_text(text, encoding="utf-8")
+        said = _run(Path(name), "z3", "lemma.smt2").stdout
+    answers = said.split()
+    proved = set(answers) == {"unsat"} and len(answers) == text.count("(check-sat)")
+    return Outcome(proved, proved, time.monotonic() - began, said)
 
 
 def package(constants: Mapping[str, int]) -> str:

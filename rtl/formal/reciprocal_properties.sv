@@ -1,6 +1,6 @@
 /// reciprocal: floor((2**(16 + bits) - 1) / value) for every value, kept until taken, in order.
 ///
-/// `product_q` goes with the quotient: 2 product + value when a digit is 1 (reciprocal.smt2 shows
+/// `product_q` goes with the quotient: 2 product + value when a digit is 1 (lemmas.py shows
 /// that it is then quotient * value). So product <= dividend < product + value say the claim.
 module reciprocal_properties (
     input logic clk_i,
@@ -99,8 +99,9 @@ module reciprocal_properties (
         assert (product_q + 41'(rest_q) == ones(6'(bits_q) + 6'(step_q) - 1'b1));
         assert (16'(quotient_so_far_q) == (quotient_q & 16'(ones(6'(step_q)))));
         assert (quotient_so_far_q >> step_q == '0);
-        if (step_q == '0) assert (product_q == '0);
-        else assert (quotient_so_far_q[4'(step_q-1'b1)]);
+        if (step_q == '0)
+          assert (product_q == '0);
+          else assert (quotient_so_far_q[4'(step_q-1'b1)]);
       end
     end
   end

@@ -45,7 +45,7 @@ module requantize_properties #(
   assign low = y <<< shift_i[0];
 
   always_ff @(posedge clk_i) begin
-    later_q <= 1'b1;
+    later_q  <= 1'b1;
     before_q <= shift_i[0];
     if (later_q) assume (shift_i[0] == before_q);
     assume (shift_i[0] < 6'd48);
@@ -89,6 +89,4 @@ endmodule : requantize_properties
 bind requantize requantize_properties #(
     .Lanes  (Lanes),
     .OutBits(OutBits)
-) u_properties (
-    .*
-);
+) u_properties (.*);

@@ -1,6 +1,6 @@
 /// root: root_o = floor(sqrt(value)) for every value, kept until taken; one root a value.
 ///
-/// `square_q` goes with the root: 4 square + 4 root + 1 when a digit is 1 (root.smt2 shows that it is
+/// `square_q` goes with the root: 4 square + 4 root + 1 when a digit is 1 (lemmas.py shows that it is
 /// then the root's square). So square <= value and value - square <= 2 root say the claim.
 module root_properties (
     input logic clk_i,
@@ -55,12 +55,12 @@ module root_properties (
 
   always_ff @(posedge clk_i) begin
     if (in_valid_i) assume (value_i[33:32] != '0);
-    before_q <= root_o;
-    square_q <= square;
+    before_q  <= root_o;
+    square_q  <= square;
     stepped_q <= left_q != '0;
     if (take) begin
-      whole_q <= value_i;
-      square_q <= 34'd1;
+      whole_q   <= value_i;
+      square_q  <= 34'd1;
       stepped_q <= 1'b0;
     end
     if (!rst_ni) held_q <= 1'b0;

@@ -117,6 +117,4 @@ bind row_ring row_ring_properties #(
     .Rows(Rows),
     .RowBeats(RowBeats),
     .AddressBits(AddressBits)
-) u_properties (
-    .*
-);
+) u_properties (.*);

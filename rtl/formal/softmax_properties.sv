@@ -2,8 +2,8 @@
 ///
 /// Outputs are stable; words are counted, their values are not looked at.
 module softmax_properties #(
-    parameter int unsigned Latency = 1,
-    localparam int unsigned Lanes = operator_pkg::smaller(8, transfab_pkg::AttentionSimd),
+    parameter  int unsigned Latency = 1,
+    localparam int unsigned Lanes   = operator_pkg::smaller(8, transfab_pkg::AttentionSimd),
     localparam int unsigned Waiting = 8
 ) (
     input logic clk_i,
@@ -74,8 +74,9 @@ module softmax_properties #(
       // What holds inside.
       assert (owed_q == 8'($countones(valid_q)));
       assert (32'(waiting_q) <= Waiting);
-      assert (8'(waiting_q) == 8'($countones(valid_q & ends_q)) + 8'(sum_ends) + 8'(total_valid) +
-              8'(totals));
+      assert (8'(waiting_q) == 8'($countones(
+          valid_q & ends_q
+      )) + 8'(sum_ends) + 8'(total_valid) + 8'(totals));
     end
   end
 

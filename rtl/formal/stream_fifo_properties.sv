@@ -16,7 +16,7 @@ module stream_fifo_properties #(
     input logic             out_ready_i,
     input logic [Width-1:0] out_data_o,
 
-    input logic [Width-1:0] memory [Depth],
+    input logic [Width-1:0] memory[Depth],
     input logic [IndexBits-1:0] write_q,
     input logic [IndexBits-1:0] read_q,
     input logic [CountBits-1:0] count_q
@@ -74,6 +74,4 @@ endmodule : stream_fifo_properties
 bind stream_fifo stream_fifo_properties #(
     .Width(Width),
     .Depth(Depth)
-) u_properties (
-    .*
-);
+) u_properties (.*);

@@ -60,8 +60,4 @@ module stream_fork_properties #(
 
 endmodule : stream_fork_properties
 
-bind stream_fork stream_fork_properties #(
-    .Outputs(Outputs)
-) u_properties (
-    .*
-);
+bind stream_fork stream_fork_properties #(.Outputs(Outputs)) u_properties (.*);

@@ -56,7 +56,7 @@ module sum_banks_properties #(
   logic started, read_q, watched;
   logic [7:0] held, ahead, pending_q;  // pending: ended and not written yet
   logic [Pe*SumBits-1:0] data, sums, word_q;
-  logic [RowBits-1:0] row;
+  logic [ RowBits-1:0] row;
   logic [TileBits-1:0] tile;
   logic [1:0] oldest, newest;
   logic [RowBits+1:0] writer;
@@ -118,9 +118,8 @@ module sum_banks_properties #(
   );
 
   // Where a row's tile of a place stands.
-  function automatic logic [AddressBits:0] located(logic [RowBits+1:0] place,
-                                                   logic [RowBits-1:0] of_row,
-                                                   logic [TileBits-1:0] of_tile);
+  function automatic logic [AddressBits:0] located(
+      logic [RowBits+1:0] place, logic [RowBits-1:0] of_row, logic [TileBits-1:0] of_tile);
     logic upper;
     upper = place[1] && 32'(of_row) >= Half;
     return {

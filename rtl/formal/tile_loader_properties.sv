@@ -42,8 +42,4 @@ module tile_loader_properties #(
 
 endmodule : tile_loader_properties
 
-bind tile_loader tile_loader_properties #(
-    .Beats(Beats)
-) u_properties (
-    .*
-);
+bind tile_loader tile_loader_properties #(.Beats(Beats)) u_properties (.*);

@@ -27,7 +27,7 @@ module watched_queue #(
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
-      held_o  <= '0;
+      held_o <= '0;
       watched_o <= 1'b0;
     end else begin
       held_o <= held_o + 8'(enter_i) - 8'(leave_i);

@@ -19,7 +19,7 @@ module word_buffer_properties #(
     input logic             read_i,
     input logic [Width-1:0] read_data_o,
 
-    input logic [Width-1:0] memory [Depth],
+    input logic [Width-1:0] memory[Depth],
     input logic [IndexBits-1:0] write_q,
     input logic [IndexBits-1:0] read_q,
     input logic [CountBits-1:0] count_q
@@ -81,6 +81,4 @@ endmodule : word_buffer_properties
 bind word_buffer word_buffer_properties #(
     .Width(Width),
     .Depth(Depth)
-) u_properties (
-    .*
-);
+) u_properties (.*);
