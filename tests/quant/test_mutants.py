@@ -23,7 +23,7 @@ import oracle
 import pytest
 from strategies import MODES, Case, Shape, random_case
 
-PRODUCT, MUTATED = "transfab.quant", "mutated"
+PRODUCT, MUTATED = "transfab.quant", "mutated_quant"
 Patch = tuple[str, str, str]  # module below the product, old text, new text
 
 INT32 = {
@@ -61,7 +61,7 @@ def intact_code(module: str) -> CodeType:
 
 
 class Mutator(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Imports the product as `mutated`, with patches applied."""
+    """Imports the product as `mutated_quant`, with patches applied."""
 
     def __init__(self, patches: tuple[Patch, ...]) -> None:
         self.texts: dict[str, str] = {}

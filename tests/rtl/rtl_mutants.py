@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Final, NamedTuple
 
 from hard_layers import LONGEST
-from mutated import Mutant
+from rtl_mutation import Mutant
 from rtl_mutants_of_heads import ATTENTION, LAYER
 from rtl_mutants_of_sums import LAYERNORM, OUTPUT, RESIDUAL
 from strategies import Shape

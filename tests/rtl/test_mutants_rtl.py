@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from benches import needs_simulator, run
-from mutated import Mutant, broken_by, mutate, mutated_model
+from rtl_mutation import Mutant, broken_by, mutate, mutated_model
 from rtl_mutants import BENCHED, EVERY_RUN, GROUPS, Group
 from top_runs import attempts, first_difference
 
