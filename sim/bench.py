@@ -12,12 +12,15 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from xml.etree import ElementTree
 
 from transfab.quant.config import LayerConfig
 from transfab.quant.engine import Engine
 from transfab.rtl.sources import SOURCES
+
+if TYPE_CHECKING:
+    from transfab.sim.model_build import Design
 
 BENCHES: Final = "transfab.sim.benches"
 VARIABLE: Final = "TRANSFAB_BENCH"
@@ -34,6 +37,7 @@ def run_bench(
     test_filter: str | None = None,
     values: Mapping[str, str] | None = None,
     folders: tuple[Path, ...] = (SOURCES,),
+    design: Design | None = None,
 ) -> None:
     """Run the tests of a bench on a module.
 
@@ -43,14 +47,16 @@ def run_bench(
     test_filter  regular expression of tests by full name, all by default
     values       further environment of the bench
     folders      where modules are found, the first that has one wins
+    design       another module behind the same ports, such as the kernels of `sim.shell`
 
     Raises AssertionError with what a failing test says, CompileError for code that does not
     compile, RuntimeError without a simulator.
     """
     # Not at the top: a bench that needs no numpy starts in half the time.
     from transfab.sim.bench_build import build_bench
+    from transfab.sim.model_build import Design
 
-    program = build_bench(module, config, engine, parameters, folders)
+    program = build_bench(design or Design.of_rtl(config, engine, module, folders), parameters)
     tests = bench or module
     with tempfile.TemporaryDirectory(prefix="transfab-") as name:
         folder = Path(name)

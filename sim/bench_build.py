@@ -1,6 +1,6 @@
-"""The program that simulates one module for one config and engine under cocotb.
+"""The program that simulates one module of one build under cocotb.
 
-transfab_pkg (generated) + rtl/*.sv -> Verilator -> one C++ file -> program of the cache
+generated texts, rtl/*.sv -> Verilator -> one C++ file, and the design's own -> program of the cache
 """
 
 from __future__ import annotations
@@ -11,11 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from transfab.quant.config import LayerConfig
-from transfab.quant.contract.codegen import sv_package
-from transfab.quant.engine import Engine
 from transfab.quant.native.build import cached, compiler, run
-from transfab.rtl.sources import GENERATED, SOURCES, sources_of
+from transfab.sim.model_build import Design
 from transfab.sim.verilator import design_hash, headers, includes, runtime, translate
 
 # Ports and signals of the top only: what is visible is not optimized.
@@ -25,33 +22,25 @@ UNKNOWN: Final = ("--x-initial", "unique", "--x-assign", "unique")
 CXX_FLAGS: Final = ("-O1",)
 
 
-def build_bench(
-    module: str,
-    config: LayerConfig,
-    engine: Engine,
-    parameters: Mapping[str, int] | None = None,
-    folders: tuple[Path, ...] = (SOURCES,),
-) -> Path:
-    """The program that simulates a module under cocotb; arguments and errors as in `run_bench`."""
+def build_bench(design: Design, parameters: Mapping[str, int] | None = None) -> Path:
+    """The program that simulates a design under cocotb; errors as in `run_bench`."""
     from cocotb_tools import config as cocotb
 
     shell = cocotb.share_dir / "lib" / "verilator" / "verilator.cpp"
-    link = [f"-Wl,-rpath,{cocotb.libs_dir}", f"-L{cocotb.libs_dir}", "-lcocotbvpi_verilator"]
-    sources, package = sources_of(module, folders), sv_package(config, engine)
-    flags = [*FLAGS, *UNKNOWN]
-    texts = [module, package, *flags, *CXX_FLAGS, *link, json.dumps(dict(parameters or {}))]
-    hashed = design_hash("bench", texts, sources, [shell])
+    library = [f"-Wl,-rpath,{cocotb.libs_dir}", f"-L{cocotb.libs_dir}", "-lcocotbvpi_verilator"]
+    link = [*design.flags, *library]
+    module, cpp, flags = design.module, [*design.cpp, shell], [*FLAGS, *UNKNOWN]
+    texts = [repr(design.texts), *flags, *CXX_FLAGS, *link, json.dumps(dict(parameters or {}))]
+    hashed = design_hash("bench", [module, *texts], design.sources, cpp)
 
     def make(target: Path) -> None:
         found = compiler()
         assert found is not None
         with tempfile.TemporaryDirectory(prefix="transfab-") as name:
             folder = Path(name)
-            generated = folder / f"{GENERATED}.sv"
-            generated.write_text(package, encoding="utf-8")
-            model = translate(module, [generated, *sources], folder, flags, parameters)
+            model = translate(module, design.write(folder), folder, flags, parameters)
             with model.open("a", encoding="utf-8") as file:
-                file.write(f'#include "{shell.as_posix()}"\n')
+                file.writelines(f'#include "{path.as_posix()}"\n' for path in cpp)
             common = [*found, *CXX_FLAGS, *includes(), f"-I{folder}"]
             ready = ["-include", str(headers(CXX_FLAGS))]
             run([[*common, *ready, "-c", "-o", str(folder / "model.o"), str(model)]])

@@ -59,7 +59,7 @@ class Design:
         top: str,
         folders: tuple[Path, ...] = (SOURCES,),
     ) -> Design:
-        """The RTL of a top for one build."""
+        """The RTL of a top, or of any module, for one build."""
         module = MODULES.get(top, top)
         package = (f"{GENERATED}.sv", sv_package(config, engine))
         return cls(module, tuple(sources_of(module, folders)), (package,))
@@ -78,6 +78,13 @@ class Design:
                 "export the kernel's RTL there"
             )
         return cls(module, tuple(sorted(files, key=lambda path: "_pkg" not in path.stem)), ())
+
+    def write(self, folder: Path) -> list[Path]:
+        """Write the texts into a folder; the design's SystemVerilog in the order of reading."""
+        for file, text in self.texts:
+            (folder / file).write_text(text, encoding="utf-8")
+        generated = [folder / file for file, _ in self.texts if file.endswith(".sv")]
+        return [*generated, *self.sources]
 
 
 def build_model(
@@ -105,10 +112,7 @@ def build_model(
         )
         with tempfile.TemporaryDirectory(prefix="transfab-") as name:
             folder = Path(name)
-            for file, text in design.texts:
-                (folder / file).write_text(text, encoding="utf-8")
-            generated = [folder / file for file, _ in design.texts if file.endswith(".sv")]
-            translate(design.module, [*generated, *design.sources], folder, flags)
+            translate(design.module, design.write(folder), folder, flags)
             (folder / "config.hpp").write_text(header, encoding="utf-8")
             (folder / "ports.hpp").write_text(_ports(top, folder), encoding="utf-8")
             _compile(folder, target, design, waves)

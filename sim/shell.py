@@ -3,7 +3,7 @@
 A packet is taken to its TLAST, the kernel runs when all have come and the host has started it, and
 its packet is sent, a beat a cycle. Functional only: the cycles are this shell's, never a kernel's.
 
-    s_axi_control -> registers -> shell_run(S)     kernels (hls/) or what a test puts there
+    s_axi_control -> control.sv -> shell_run(S)    kernels (hls/) or what a test puts there
     {packet}_T*   -> shell_take                    shell_give -> {packet}_T*
 """
 
@@ -16,10 +16,11 @@ from typing import Final
 
 from transfab.hls.build import build
 from transfab.quant.config import LayerConfig
+from transfab.quant.contract.codegen import cpp_header, sv_package
 from transfab.quant.contract.packets import RESIDUAL_PACKETS, beats_of
-from transfab.quant.contract.registers import build_hash_words
 from transfab.quant.contract.tops import TOPS
 from transfab.quant.engine import Engine
+from transfab.rtl.sources import GENERATED, SOURCES
 from transfab.sim.model_build import MODULES, Design
 
 FOLDER: Final = Path(__file__).parent / "shell"
@@ -50,14 +51,22 @@ def shell_design(
 ) -> Design:
     """A shell around any TransfabRunTop, in C++ or a library of the linker's flags.
 
-    edit  changes the shell's SystemVerilog
+    edit  changes the SystemVerilog: the shell and the registers, which are those of the RTL
     """
+    module, control = MODULES.get(top, top), "control.sv"
+    registers = (SOURCES / control).read_text(encoding="utf-8")
     ports = f"constexpr int kPorts = {len(TOPS[top].inputs)};"
     header = f'#pragma once\n#define TRANSFAB_TOP "{top}"\n{ports}\n'
     return Design(
-        module=MODULES.get(top, top),
+        module=module,
         sources=(),
-        texts=((f"{top}.sv", edit(shell(config, engine, top))), ("shell_top.hpp", header)),
+        texts=(
+            (f"{GENERATED}.sv", sv_package(config, engine)),
+            (control, edit(registers)),
+            (f"{module}.sv", edit(shell(config, engine, top))),
+            ("config.hpp", cpp_header(config, engine)),
+            ("shell_top.hpp", header),
+        ),
         cpp=(FOLDER / "shell.cpp", *cpp),
         flags=flags,
     )
@@ -67,7 +76,6 @@ def shell(config: LayerConfig, engine: Engine, top: str) -> str:
     """SystemVerilog of the shell of a top."""
     wanted, width = TOPS[top], engine.beat_bytes
     inputs = wanted.inputs
-    low, high = build_hash_words(config, engine)
     one = beats_of(config, engine, wanted.output, 1)
     beats = f"length * {one}"
     if wanted.output in RESIDUAL_PACKETS:
@@ -85,8 +93,6 @@ def shell(config: LayerConfig, engine: Engine, top: str) -> str:
         ),
         output=wanted.output,
         beats=beats,
-        hash_low=f"{low:08x}",
-        hash_high=f"{high:08x}",
     )
 
 

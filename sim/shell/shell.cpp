@@ -38,6 +38,10 @@ void shell_take(int port, const svBitVecVal* data, svBit last) {
   if (last) packets.emplace_back();
 }
 
+void shell_reset() {
+  for (auto& packets : ports) packets.clear();
+}
+
 svBit shell_complete() {
   for (const auto& packets : ports) {
     if (packets.size() < 2) return 0;

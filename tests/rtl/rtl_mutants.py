@@ -9,9 +9,9 @@ from dataclasses import replace
 from typing import Final, NamedTuple
 
 from hard_layers import LONGEST
-from rtl_mutation import Mutant
 from rtl_mutants_of_heads import ATTENTION, LAYER
 from rtl_mutants_of_sums import LAYERNORM, OUTPUT, RESIDUAL
+from rtl_mutation import Mutant
 from strategies import Shape
 from stream_oracle import BUILDS, Build
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 from benches import needs_simulator, run
-from rtl_mutation import Mutant, broken_by, mutate, mutated_model
 from rtl_mutants import BENCHED, EVERY_RUN, GROUPS, Group
+from rtl_mutation import Mutant, broken_by, mutate, mutated_model
 from top_runs import attempts, first_difference
 
 from transfab.sim.model import Model
