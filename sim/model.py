@@ -85,7 +85,7 @@ class Model:
         self,
         sequences: Sequence[int],
         packets: Mapping[str, Sequence[Beats]],
-        stall: float = 0.0,
+        stall: float | Mapping[str, float] = 0.0,
         seed: int = 1,
         waves: Path | None = None,
         patience: int | None = None,
@@ -95,7 +95,8 @@ class Model:
         sequences  S of each, in [1, engine.sequence]
         packets    name of Top.inputs -> a packet a sequence, (beats, W) uint8; the same object
                    may stand for several
-        stall      share of cycles in [0, 1) in which a port offers or takes nothing, of each port
+        stall      share of cycles in [0, 1) in which a port offers or takes nothing, of every port,
+                   or by the name of its packet: 0 where none is given
         seed       of the stalls and of registers before their first value
         waves      VCD file to write
         patience   cycles without a beat on any port until it fails, PATIENCE by default
@@ -103,8 +104,14 @@ class Model:
         Raises ValueError for what the ports do not take, RuntimeError with the state of every port
         where the top gets stuck or breaks the protocol of a port or a register.
         """
-        if not 0 <= stall < 1:
-            raise ValueError(f"stall must be in [0, 1), a share of cycles, not {stall}")
+        ports = *self.top.inputs, self.top.output
+        given = stall if isinstance(stall, Mapping) else dict.fromkeys(ports, stall)
+        if unknown := set(given) - set(ports):
+            raise ValueError(f"stall must name ports of {', '.join(ports)}, not {min(unknown)}")
+        shares = [given.get(port, 0.0) for port in ports]
+        for share in shares:
+            if not 0 <= share < 1:
+                raise ValueError(f"stall must be in [0, 1), a share of cycles, not {share}")
         if waves is not None and not self.waves:
             raise ValueError("this model was built without waves: make it with waves=True")
         self._check(sequences, packets)
@@ -113,7 +120,8 @@ class Model:
         ]
         with tempfile.TemporaryDirectory(prefix="transfab-") as name:
             folder = Path(name)
-            job = [round(stall * STALL_UNIT), seed % 2**31, patience or PATIENCE, len(sequences)]
+            job = [seed % 2**31, patience or PATIENCE]
+            job += [*(round(share * STALL_UNIT) for share in shares), len(sequences)]
             job += [*sequences, *output]
             for packet in self.top.inputs:
                 job += _write(folder / f"{packet}.bin", packets[packet])

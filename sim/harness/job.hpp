@@ -1,8 +1,8 @@
 // What a run is asked for: FOLDER/job.bin, int64, little-endian.
 //
-//   stall share in 2**-16; seed; cycles without a beat until it gives up; number N of sequences;
-//   S of each; beats of each output packet; for each input port, for each sequence: its packet's
-//   first beat in FOLDER/{packet}.bin and its number of beats
+//   seed; cycles without a beat until it gives up; share of stalls of each input port and of the
+//   output in 2**-16; number N of sequences; S of each; beats of each output packet; for each input
+//   port, for each sequence: its packet's first beat in FOLDER/{packet}.bin and its number of beats
 #pragma once
 
 #include <cstdint>
@@ -50,7 +50,9 @@ struct Job {
   explicit Job(const std::string& folder_name, std::size_t inputs) : folder(folder_name) {
     const Integers read = ReadFile<std::int64_t>(folder + "/job.bin");
     auto at = read.begin();
-    stall = *at++, seed = *at++, patience = *at++;
+    seed = *at++, patience = *at++;
+    stalls.assign(at, at + static_cast<std::ptrdiff_t>(inputs) + 1);
+    at += static_cast<std::ptrdiff_t>(inputs) + 1;
     const auto count = *at++;
     sequences.assign(at, at + count), at += count;
     output_beats.assign(at, at + count), at += count;
@@ -61,12 +63,14 @@ struct Job {
     if (at != read.end()) throw std::runtime_error("job.bin is of other ports");
   }
 
-  // Of a stream of its own for each port.
-  Stall StallOf(std::int64_t port) const { return Stall(stall, seed * 64 + port); }
+  // Of a stream of its own for each port; the output is the last.
+  Stall StallOf(std::size_t port) const {
+    return Stall(stalls[port], seed * 64 + static_cast<std::int64_t>(port));
+  }
 
   std::string folder;
-  std::int64_t stall, seed, patience;
-  Integers sequences, output_beats;
+  std::int64_t seed, patience;
+  Integers stalls, sequences, output_beats;
   std::vector<std::vector<Packet>> packets;
 };
 

@@ -68,7 +68,7 @@ class Port {
 class Sender : public Port {
  public:
   Sender(const Pins& pins, const Job& job, std::size_t index)
-      : Port(pins, Counts(job.packets[index]), job.StallOf(static_cast<std::int64_t>(index))),
+      : Port(pins, Counts(job.packets[index]), job.StallOf(index)),
         packets_(job.packets[index]),
         bytes_(ReadFile<std::uint8_t>(job.folder + "/" + pins.name + ".bin")) {
     std::memset(pins.keep, 0xff, kKeepBytes);
@@ -107,7 +107,7 @@ class Sender : public Port {
 class Receiver : public Port {
  public:
   Receiver(const Pins& pins, const Job& job)
-      : Port(pins, job.output_beats, job.StallOf(-1)),
+      : Port(pins, job.output_beats, job.StallOf(job.packets.size())),
         file_(job.folder + "/output.bin", std::ios::binary) {
     *pins.ready = 0;
   }

@@ -56,6 +56,11 @@ ATTENTION: Final = {
         "{{key_loaded_i >= scores_rows_q}};",
         "1'b1",
     ),
+    "values-read-before-they-are-whole": (
+        "attention_scheduler",
+        "{{value_loaded_i >= context_rows_q}} &&",
+        "1'b1",
+    ),
     "projection-before-its-context": (
         "attention_feeder",
         "({{context_written_q}} && granted_i)",

@@ -16,6 +16,7 @@ from transfab.sim.model import Model
 
 # No top of these sizes pauses for longer.
 PATIENCE = 20_000
+Stall = float | dict[str, float]
 
 
 @functools.cache
@@ -41,7 +42,7 @@ def short_runs(build: Build, top: str) -> tuple[Run, ...]:
 
 
 def first_difference(
-    model: Model, runs: tuple[Run, ...], stall: float = 0.0, seed: int = 1
+    model: Model, runs: tuple[Run, ...], stall: Stall = 0.0, seed: int = 1
 ) -> str | None:
     """Where the runs, one sequence right behind the other, first differ from what is expected."""
     inputs = model.top.inputs
@@ -59,8 +60,12 @@ def first_difference(
     return None
 
 
-def attempts(build: Build, top: str) -> Iterator[tuple[tuple[Run, ...], float, int]]:
-    """Runs, share of stalls and seed: from a port that never pauses to one that hardly moves."""
+def attempts(build: Build, top: str) -> Iterator[tuple[tuple[Run, ...], Stall, int]]:
+    """Runs, share of stalls and seed: from a port that never pauses to one that hardly moves.
+
+    Last, the first input alone hardly moves: what waits for it waits for nothing else.
+    """
     hard, short = hard_runs(build, top), short_runs(build, top)
     yield from ((short, 0.7, 1), (hard, 0.3, 2), (hard, 0.7, 3), (hard, 0.0, 4))
     yield from ((hard, 0.9, 5), (short, 0.5, 6), (short, 0.97, 7))
+    yield hard, {TOPS[top].inputs[0]: 0.97}, 8
