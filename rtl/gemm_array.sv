@@ -43,10 +43,8 @@ module gemm_array #(
   logic signed [SumBits-1:0] quarter_q[Pe][Quarter], sixteenth_q[Pe][Sixteenth];
   logic [operator_pkg::ArrayLatency-1:0] valid_q;
 
-  initial begin
-    if (Simd == 0 || BeatBytes % Simd != 0 || BeatBytes > 64) begin
-      $fatal(1, "%m: simd must divide beat_bytes %0d, at most 64, not %0d", BeatBytes, Simd);
-    end
+  if (Simd == 0 || BeatBytes % Simd != 0 || BeatBytes > 64) begin : gen_rule
+    $fatal(1, "simd must divide beat_bytes %0d, at most 64, not %0d", BeatBytes, Simd);
   end
 
   always_ff @(posedge clk_i) begin

@@ -35,8 +35,8 @@ module lane_scatter #(
   logic [Banks-1:0][8*Block-1:0] data_q;
   logic [AddressBits-1:0] address_q[Banks];
 
-  initial begin
-    if (Banks < Touched) $fatal(1, "%m: banks must be at least %0d, not %0d", Touched, Banks);
+  if (Banks < Touched) begin : gen_rule
+    $fatal(1, "banks must be at least %0d, not %0d", Touched, Banks);
   end
 
   always_ff @(posedge clk_i) begin

@@ -31,6 +31,8 @@ FLAGS: Final = (
     "--unroll-count",
     "4",
     "-Wno-fatal",
+    # A rule of a module that its parameters break.
+    "-Werror-USERFATAL",
     "--quiet",
     "--prefix",
     PREFIX,
