@@ -178,7 +178,7 @@ def test_what_the_ports_do_not_take_is_refused() -> None:
     sent = packets(simulated, [5])
     with pytest.raises(ValueError, match=r"stall must be in \[0, 1\), a share of cycles, not 1"):
         simulated.run([5], sent, stall=1)
-    with pytest.raises(ValueError, match="stall must name ports of .*, intermediate, not hidden"):
+    with pytest.raises(ValueError, match=r"stall must name ports of .*, intermediate, not hidden"):
         simulated.run([5], sent, stall={"hidden": 0.5})
     with pytest.raises(ValueError, match="reads attention_output, intermediate_parameters, not"):
         simulated.run([5], {"hidden": []})
