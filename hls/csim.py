@@ -6,21 +6,22 @@ tensors -> packets (quant.contract) -> TransfabRunTop -> packet -> tensors
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
 
 from transfab.hls.build import Variant, build, executor_name
-from transfab.quant.bert.layer import LayerParameters, Stage, Tensors
-from transfab.quant.bert.shapes import check_inputs
+from transfab.quant.bert.layer import LayerParameters, Tensors
 from transfab.quant.config import LayerConfig
 from transfab.quant.contract.beats import Beats
 from transfab.quant.contract.packets import beats_of
 from transfab.quant.contract.parameters import pack_parameters
-from transfab.quant.contract.tops import TENSORS, TOPS, Top, pack_activation, unpack_activation
+from transfab.quant.contract.tops import TOPS, Top, pack_activation
 from transfab.quant.engine import Engine
 from transfab.quant.intmath import Array
+from transfab.quant.packet_check import unpacked
+from transfab.quant.packet_executor import PacketExecutor
 
 _ERROR_SIZE: Final = 256
 
@@ -132,16 +133,11 @@ class CSimulation:
             self.run(top, sequence, self.packets(top, params, tensors, index))
             for index in range(batch)
         ]
-        return self.unpacked(top_of(top).output, made, sequence)
-
-    def unpacked(self, packet: str, made: Sequence[Beats], sequence: int) -> dict[str, Array]:
-        """Tensors of the packets of a batch by name, (B, S, channels) each, a mask (B, S)."""
-        parts = [unpack_activation(self.config, self.engine, packet, x, sequence) for x in made]
-        return {name: np.stack([part[name] for part in parts]) for name in TENSORS[packet]}
+        return unpacked(self.config, self.engine, top_of(top).output, made, sequence)
 
 
-class CsimExecutor:
-    """Runs stages in C simulation; the build of the last config and its last layer are kept.
+class CsimExecutor(PacketExecutor):
+    """Runs stages in C simulation.
 
     variant   native or width_true (see `build`)
     engine    tiles, beat and longest sequence, None for the usual; changes no bit
@@ -154,22 +150,9 @@ class CsimExecutor:
         engine: Engine | None = None,
         progress: Callable[[str], None] = lambda text: None,
     ) -> None:
-        self.name = executor_name(variant)
-        self.variant, self.engine, self.progress = variant, engine or Engine(), progress
-        self._simulation: CSimulation | None = None
-
-    def run(
-        self, config: LayerConfig, stage: Stage, params: LayerParameters, inputs: Tensors
-    ) -> Mapping[str, Array]:
-        given = {name: inputs[name] for name in stage.inputs}
-        check_inputs(config, given)
-        batch, sequence = next(iter(given.values())).shape[:2]
-        self.engine.check_sequence(sequence)
-        if self._simulation is None or self._simulation.config != config:
-            self._simulation = CSimulation(config, self.engine, self.variant, self.progress)
-        # Packets of the residual stream carry the mask of stages that do not use it, too.
-        given.setdefault("mask", np.ones((batch, sequence), np.uint8))
-        made = self._simulation.run_top(stage.name, params, given)
-        if not np.array_equal(made.get("mask", given["mask"]), given["mask"]):
-            raise RuntimeError(f"stage {stage.name} does not pass its mask on")
-        return {name: made[name] for name in stage.outputs}
+        used = engine or Engine()
+        super().__init__(
+            executor_name(variant),
+            used,
+            lambda config: CSimulation(config, used, variant, progress),
+        )

@@ -6,15 +6,13 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-import numpy as np
-
 from transfab.hls.build import executor_name
-from transfab.hls.csim import CSimulation, top_of
+from transfab.hls.csim import CSimulation
 from transfab.quant.bert.layer import LayerParameters, Tensors
 from transfab.quant.bundle import Bundle
 from transfab.quant.bundle_packets import layer_tensors
-from transfab.quant.contract.tops import pack_activation
-from transfab.quant.executors import Mismatch, first_difference
+from transfab.quant.executors import Mismatch
+from transfab.quant.packet_check import check_packets
 
 
 @dataclass(frozen=True)
@@ -62,27 +60,20 @@ def replay(
 def _replay(
     simulation: CSimulation, layer: int, top: str, params: LayerParameters, tensors: Tensors
 ) -> TopResult:
-    config, engine, packet = simulation.config, simulation.engine, top_of(top).output
+    got, milliseconds = [], []
     batch, sequence = tensors["mask"].shape
-    expected, got, milliseconds = [], [], []
     for index in range(batch):
-        one = {name: tensor[index] for name, tensor in tensors.items()}
-        expected.append(pack_activation(config, engine, packet, one))
         packets = simulation.packets(top, params, tensors, index)
         start = time.process_time()
         got.append(simulation.run(top, sequence, packets))
         milliseconds.append((time.process_time() - start) * 1e3)
-    made = simulation.unpacked(packet, got, sequence)
-    mismatches: list[Mismatch] = []
-    # What is left when every tensor is as recorded is padding.
-    for name, left, right in (
-        *((name, tensors[name], tensor) for name, tensor in made.items()),
-        ("packet", np.stack(expected), np.stack(got)),
-    ):
-        at = first_difference(left, right)
-        if at is not None and (name != "packet" or not mismatches):
-            executor = executor_name(simulation.variant)
-            values = int(left[at]), int(right[at])
-            mismatches.append(Mismatch(executor, layer, top, name, at, *values))
-    integers = sum(tensor.size for tensor in made.values())
-    return TopResult(layer, top, integers, tuple(mismatches), tuple(milliseconds))
+    integers, mismatches = check_packets(
+        simulation.config,
+        simulation.engine,
+        executor_name(simulation.variant),
+        layer,
+        top,
+        tensors,
+        got,
+    )
+    return TopResult(layer, top, integers, mismatches, tuple(milliseconds))

@@ -20,8 +20,13 @@ from transfab.rtl.yosys import NEXTPNR, YOSYS, Case, kept, run, write
 
 DEVICE: Final = "ECP5-85k"
 # 200 MHz are asked for, so that placement does not stop at less than it can.
-FLAGS: Final = tuple("--85k --freq 200 --seed 1 --router router2 --timing-allow-fail".split())
+FLAGS: Final = tuple(
+    "--85k --package CABGA381 --freq 200 --seed 1 --router router2 --timing-allow-fail "
+    "--lpf pins.lpf --lpf-allow-unconstrained".split()
+)
 PINS: Final = "pins"
+# A pin with a way of its own to the clock network; router2 finds none from every other.
+LPF: Final = 'LOCATE COMP "clk" SITE "G2";\n'
 CLOCK, RESET = "clk_i", "rst_ni"
 
 _TILE: Final = Tile(8, 16)
@@ -69,14 +74,14 @@ def place(case: Case = PLACED) -> Placement:
         around, shifted = shift_registers(ports["modules"]["core"]["ports"])
         steps = ["read_rtlil core.il", f"read_verilog {PINS}.v", f"hierarchy -top {PINS}"]
         steps += [f"synth_ecp5 -top {PINS} -json netlist.json", ""]
-        write(folder, {f"{PINS}.v": around, "pins.ys": "\n".join(steps)})
+        write(folder, {f"{PINS}.v": around, "pins.ys": "\n".join(steps), "pins.lpf": LPF})
         run(folder, YOSYS, "-q", "-s", "pins.ys")
         run(folder, NEXTPNR, *FLAGS, "--json", "netlist.json", "--report", "report.json")
         report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
         return asdict(read_report(report, shifted))
 
     functions = [inspect.getsource(one) for one in (place, shift_registers, read_report)]
-    inputs = [functions, case.read(), FLAGS, texts]
+    inputs = [functions, case.read(), FLAGS, LPF, texts]
     return Placement(**kept("placed", inputs, (YOSYS, NEXTPNR), make))
 
 

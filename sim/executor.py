@@ -6,21 +6,20 @@ hls   the C++ kernels of hls/ behind the same ports; its cycles are a shell's, s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Literal, get_args
 
-import numpy as np
-
 from transfab.hls.build import missing as missing_kernels
-from transfab.quant.bert.layer import LayerParameters, Stage, Tensors
-from transfab.quant.bert.shapes import check_inputs
+from transfab.quant.bert.layer import LayerParameters, Tensors
 from transfab.quant.config import LayerConfig
 from transfab.quant.contract.beats import Beats
 from transfab.quant.contract.parameters import pack_parameters
-from transfab.quant.contract.tops import TENSORS, TOPS, pack_activation, unpack_activation
+from transfab.quant.contract.tops import TOPS, pack_activation
 from transfab.quant.engine import Engine
 from transfab.quant.intmath import Array
+from transfab.quant.packet_check import unpacked
+from transfab.quant.packet_executor import PacketExecutor
 from transfab.sim.model import Model, SimulationResult
 from transfab.sim.model_build import Design
 from transfab.sim.verilator import missing as missing_simulator
@@ -110,15 +109,15 @@ class Simulation:
                 packets[name].append(pack_activation(self.config, self.engine, name, one))
         return model.run([sequence] * batch, packets, self.stall, self.seed, self.waves)
 
-    def unpacked(self, top: str, made: list[Beats], sequence: int) -> dict[str, Array]:
-        """Tensors of a top's packets of a batch by name, (B, S, channels) each, a mask (B, S)."""
-        name = TOPS[top].output
-        parts = [unpack_activation(self.config, self.engine, name, one, sequence) for one in made]
-        return {tensor: np.stack([part[tensor] for part in parts]) for tensor in TENSORS[name]}
+    def run_top(self, top: str, params: LayerParameters, tensors: Tensors) -> dict[str, Array]:
+        """As `transfab.quant.packet_executor.TopRunner` says; errors as of `run`."""
+        outputs = self.run(top, params, tensors).outputs
+        sequence = next(iter(tensors.values())).shape[1]
+        return unpacked(self.config, self.engine, TOPS[top].output, outputs, sequence)
 
 
-class SimulationExecutor:
-    """Runs stages in simulation; the models of the last config are kept.
+class SimulationExecutor(PacketExecutor):
+    """Runs stages in simulation.
 
     kind      rtl or hls, the executor's name
     engine    tiles, beat and longest sequence, None for the usual; changes no bit
@@ -131,22 +130,7 @@ class SimulationExecutor:
         engine: Engine | None = None,
         progress: Callable[[str], None] = lambda text: None,
     ) -> None:
-        self.name: str = kind
-        self.kind, self.engine, self.progress = kind, engine or Engine(), progress
-        self._simulation: Simulation | None = None
-
-    def run(
-        self, config: LayerConfig, stage: Stage, params: LayerParameters, inputs: Tensors
-    ) -> Mapping[str, Array]:
-        given = {name: inputs[name] for name in stage.inputs}
-        check_inputs(config, given)
-        batch, sequence = next(iter(given.values())).shape[:2]
-        if self._simulation is None or self._simulation.config != config:
-            self._simulation = Simulation(config, self.engine, self.kind, progress=self.progress)
-        # Packets of the residual stream carry the mask of stages that do not use it, too.
-        given.setdefault("mask", np.ones((batch, sequence), np.uint8))
-        result = self._simulation.run(stage.name, params, given)
-        made = self._simulation.unpacked(stage.name, result.outputs, sequence)
-        if not np.array_equal(made.get("mask", given["mask"]), given["mask"]):
-            raise RuntimeError(f"stage {stage.name} does not pass its mask on")
-        return {name: made[name] for name in stage.outputs}
+        used = engine or Engine()
+        super().__init__(
+            kind, used, lambda config: Simulation(config, used, kind, progress=progress)
+        )

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-import numpy as np
-
 from transfab.quant.bert.layer import LayerParameters, Tensors
 from transfab.quant.bundle import Bundle
 from transfab.quant.bundle_packets import layer_tensors
-from transfab.quant.contract.tops import TOPS, pack_activation
-from transfab.quant.executors import Mismatch, first_difference
+from transfab.quant.executors import Mismatch
+from transfab.quant.packet_check import check_packets
 from transfab.sim.executor import Simulation
 from transfab.sim.model import SimulationResult
 
@@ -61,23 +59,9 @@ def replay(
 def _replay(
     simulation: Simulation, layer: int, top: str, params: LayerParameters, tensors: Tensors
 ) -> SimulatedTop:
-    config, engine, packet = simulation.config, simulation.engine, TOPS[top].output
-    batch, sequence = tensors["mask"].shape
-    expected = [
-        pack_activation(config, engine, packet, {name: x[index] for name, x in tensors.items()})
-        for index in range(batch)
-    ]
+    config, engine = simulation.config, simulation.engine
     result = simulation.run(top, params, tensors)
-    made = simulation.unpacked(top, result.outputs, sequence)
-    mismatches: list[Mismatch] = []
-    # What is left when every tensor is as recorded is padding.
-    for name, left, right in (
-        *((name, tensors[name], tensor) for name, tensor in made.items()),
-        ("packet", np.stack(expected), np.stack(result.outputs)),
-    ):
-        at = first_difference(left, right)
-        if at is not None and (name != "packet" or not mismatches):
-            values = int(left[at]), int(right[at])
-            mismatches.append(Mismatch(simulation.kind, layer, top, name, at, *values))
-    integers = sum(tensor.size for tensor in made.values())
-    return SimulatedTop(layer, top, integers, tuple(mismatches), result)
+    integers, mismatches = check_packets(
+        config, engine, simulation.kind, layer, top, tensors, result.outputs
+    )
+    return SimulatedTop(layer, top, integers, mismatches, result)

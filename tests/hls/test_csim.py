@@ -15,6 +15,7 @@ from transfab.quant.bert.layer import STAGES, run_layer
 from transfab.quant.contract.tops import TENSORS, TOPS, pack_activation
 from transfab.quant.executors import compare
 from transfab.quant.intmath import Array
+from transfab.quant.packet_check import unpacked
 
 # One worker, so that no two build the same kernels.
 pytestmark = pytest.mark.xdist_group("csim")
@@ -103,7 +104,9 @@ def test_what_pads_an_activation_is_ignored(simulate: Simulate, top: str, packet
     packets[at] = packets[at].copy()
     packets[at][padding] = np.random.default_rng(5).integers(1, 256, int(padding.sum()))
     output = TOPS[top].output
-    for name, tensor in simulation.unpacked(output, [simulation.run(top, 5, packets)], 5).items():
+    made = [simulation.run(top, 5, packets)]
+    pair = simulation.config, simulation.engine
+    for name, tensor in unpacked(*pair, output, made, 5).items():
         assert np.array_equal(tensor[0], tensors[name][0]), name
 
 
