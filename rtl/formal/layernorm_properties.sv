@@ -40,7 +40,8 @@ module layernorm_properties #(
   logic started, begins, masks, leaves;
   logic [15:0] length_q, mask_beats, total;
   logic [15:0] begun_q, left_q;  // beats of the packet that are under way or gone; gone
-  logic [15:0] number_q[Latency+1];  // of the beat in a step, in its packet
+  // Packed: the proof frees what memories give, and an unpacked array is one.
+  logic [Latency:0][15:0] number_q;  // of the beat in a step, in its packet
 
   assign begins = rows_valid_i && rows_ready_o;
   assign masks = mask_valid_i && mask_ready_o;
