@@ -1,0 +1,23 @@
+"""What can be wrong with an emulated board, so that drivers show what they make of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Faults:
+    """Faults of one board; none by default.
+
+    hang       the kernel takes its packets and never finishes
+    dma_error  packet whose engine stops with a decode error
+    short      packet that loses its last beat in the engine
+    long       packet that gets one beat more in the engine
+    flip       byte of the output packet whose lowest bit is wrong; None for none
+    """
+
+    hang: bool = False
+    dma_error: str = ""
+    short: str = ""
+    long: str = ""
+    flip: int | None = None

@@ -1,0 +1,160 @@
+"""A layer on one board or several: weights in once, sequences in, every packet that leaves a board.
+
+sequence 0   board A -> board B
+sequence 1              board A -> board B        boards work at the same time
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Final, Self
+
+from transfab.host.board import Board
+from transfab.quant.bert.layer import LayerParameters, Tensors
+from transfab.quant.config import LayerConfig
+from transfab.quant.contract.beats import Beats
+from transfab.quant.contract.parameters import pack_parameters
+from transfab.quant.contract.tops import TOPS, pack_activation
+from transfab.quant.engine import Engine
+from transfab.quant.intmath import Array
+from transfab.quant.packet_check import unpacked
+
+# Tops of the boards, by their number.
+PLANS: Final = {
+    1: ("layer",),
+    2: ("board_a", "board_b"),
+    4: ("qkv", "attention", "intermediate", "output"),
+}
+# Seconds without a result until a board is given up.
+PATIENCE: Final = 60.0
+
+
+def plan(boards: int) -> tuple[str, ...]:
+    """The tops of so many boards; ValueError for a number that is in no plan."""
+    if boards not in PLANS:
+        counts = ", ".join(map(str, PLANS))
+        raise ValueError(f"a layer runs on {counts} boards, not on {boards}")
+    return PLANS[boards]
+
+
+@dataclass(frozen=True)
+class Passage:
+    """What one batch took.
+
+    packets  top -> its output packet of each sequence
+    latency  top -> seconds of its first sequence, packing left out; measured
+    seconds  of the whole batch, boards at work at the same time; measured
+    """
+
+    packets: dict[str, list[Beats]] = field(default_factory=dict)
+    latency: dict[str, float] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+class LayerSession:
+    """Boards that hold the design of a plan each, in the order of the plan.
+
+    boards    (top, board), loaded
+    patience  seconds that a result may take
+    """
+
+    def __init__(
+        self,
+        config: LayerConfig,
+        engine: Engine,
+        boards: Sequence[tuple[str, Board]],
+        patience: float = PATIENCE,
+    ) -> None:
+        self.config, self.engine, self.boards = config, engine, list(boards)
+        self.patience = patience
+        self._params: LayerParameters | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for _, board in self.boards:
+            board.close()
+
+    def configure(self, params: LayerParameters) -> None:
+        """Put a layer's weights into the boards' memory, unless they are there."""
+        if params is self._params:
+            return
+        for top, board in self.boards:
+            board.configure(
+                {
+                    f"{stage}_parameters": pack_parameters(self.config, self.engine, stage, params)
+                    for stage in TOPS[top].stages
+                }
+            )
+        self._params = params
+
+    def run(
+        self,
+        tensors: Tensors,
+        progress: Callable[[str], None] = lambda text: None,
+    ) -> Passage:
+        """Run a batch through all boards.
+
+        tensors  name -> (B, S, channels), mask (B, S), at least what the first board reads
+
+        Raises ValueError for a sequence that the kernels do not take, BoardError from a board.
+        """
+        batch, sequence = next(iter(tensors.values())).shape[:2]
+        self.engine.check_sequence(sequence)
+        packets = [self._first(tensors, index) for index in range(batch)]
+        passage = Passage({top: [] for top, _ in self.boards})
+        progress(f"{batch} sequences of {sequence} tokens on {len(self.boards)} boards")
+        for top, board in self.boards:
+            start = time.perf_counter()
+            board.submit(sequence, self._given(top, packets[0]))
+            packets[0][TOPS[top].output] = board.wait(self.patience)
+            passage.latency[top] = time.perf_counter() - start
+        start = time.perf_counter()
+        # In a step each board has the sequence behind that of the next board.
+        for step in range(batch + len(self.boards) - 1):
+            under_way = []
+            for place, (top, board) in enumerate(self.boards):
+                if 0 <= (index := step - place) < batch:
+                    board.submit(sequence, self._given(top, packets[index]))
+                    under_way.append((index, top, board))
+            for index, top, board in under_way:
+                made = board.wait(self.patience)
+                packets[index][TOPS[top].output] = made
+                passage.packets[top].append(made)
+        return Passage(passage.packets, passage.latency, time.perf_counter() - start)
+
+    def _first(self, tensors: Tensors, index: int) -> dict[str, Beats]:
+        one = {name: tensor[index] for name, tensor in tensors.items()}
+        made = {TOPS[top].output for top, _ in self.boards}
+        read = {name for top, _ in self.boards for name in TOPS[top].activations}
+        return {name: pack_activation(self.config, self.engine, name, one) for name in read - made}
+
+    def _given(self, top: str, packets: Mapping[str, Beats]) -> dict[str, Beats]:
+        return {name: packets[name] for name in TOPS[top].activations}
+
+
+class SessionRunner:
+    """A board for each stage as `transfab.quant.packet_executor` wants them."""
+
+    def __init__(self, session: LayerSession) -> None:
+        self.session = session
+
+    def run_top(self, top: str, params: LayerParameters, tensors: Tensors) -> dict[str, Array]:
+        """As `transfab.quant.packet_executor.TopRunner` says, on the board of that top."""
+        session = self.session
+        boards = [(name, board) for name, board in session.boards if name == top]
+        session.configure(params)
+        batch, sequence = next(iter(tensors.values())).shape[:2]
+        alone = LayerSession(session.config, session.engine, boards, session.patience)
+        made = alone.run(tensors).packets[top]
+        assert len(made) == batch
+        return unpacked(session.config, session.engine, TOPS[top].output, made, sequence)
