@@ -1,8 +1,8 @@
 """Registers of the processing system that PYNQ touches when it loads a bitstream.
 
-PL clocks and AXI port widths: plain words that keep what is written, with the PLLs as a board boots.
-They belong to the board and outlive a bitstream. No clock changes when they do: a host's settings
-can be read back, and nothing more.
+PL clocks and AXI port widths: plain words that keep what is written, with the PLLs of a board that
+has booted. They belong to the board and outlive a bitstream. No clock changes when they do: a
+host's settings can be read back, and nothing more.
 """
 
 from __future__ import annotations

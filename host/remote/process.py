@@ -12,9 +12,7 @@ from transfab.host.remote.board import BoardDescription
 from transfab.host.remote.protocol import MakeFabric
 
 
-def main(
-    arguments: Sequence[str], fabrics_of: Callable[[BoardDescription], MakeFabric]
-) -> int:
+def main(arguments: Sequence[str], fabrics_of: Callable[[BoardDescription], MakeFabric]) -> int:
     """Serve until SIGTERM, SIGINT or, with --until-eof, the end of stdin: `ADDRESS JSON`.
 
     arguments   without the program's name

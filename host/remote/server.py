@@ -227,6 +227,7 @@ class RemoteBoard:
         port: int = PORT,
     ) -> None:
         self.board = Board(description, make_fabric)
+        self.address = address
         self.target = f"{address}:{port}"
         self._server: Any = None
 
@@ -243,8 +244,8 @@ class RemoteBoard:
             bound = 0
         if not bound:
             raise OSError(
-                f"cannot listen on {self.target}: another server has it, or it is not an address of "
-                "this machine; choose another loopback address, 127.0.0.2 and up"
+                f"cannot listen on {self.target}: another server has it, or it is no address "
+                "of this machine; choose another loopback address, 127.0.0.2 and up"
             )
         server.start()
         self._server = server

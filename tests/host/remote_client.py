@@ -21,7 +21,7 @@ def packet(seed: int, size: int = BYTES) -> bytes:
 
 
 def load(device: Any, path: str, **settings: Any) -> Any:
-    import pynq.lib.dma  # binds the driver of axi_dma
+    import pynq.lib.dma  # noqa: F401 - binds the driver of axi_dma
     from pynq import Overlay
 
     return Overlay(path, device=device, **settings)

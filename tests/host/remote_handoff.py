@@ -1,4 +1,4 @@
-"""A minimal .bit and .hwh pair, as pynq 4.0.0 reads them, of a board with two DMA engines and a kernel.
+"""A minimal .bit and .hwh pair, as pynq 4.0.0 reads them: two DMA engines and a kernel.
 
 `dma_hidden` sends (MM2S), `dma_output` receives (S2MM), `layer` is an ap_ctrl kernel; 64 KiB each
 from `base` on, in this order: layer, dma_hidden, dma_output.
@@ -18,9 +18,13 @@ STREAM_BITS = 128
 
 
 def write_overlay(
-    folder: Path, name: str, image: bytes, family: str = ULTRASCALE, clocks: dict[int, float] | None = None
+    folder: Path,
+    name: str,
+    image: bytes,
+    family: str = ULTRASCALE,
+    clocks: dict[int, float] | None = None,
 ) -> Path:
-    """`name`.bit, whose configuration is `image`, and `name`.hwh; clocks: MHz of the enabled ones."""
+    """`name`.bit, which holds `image`, and `name`.hwh; clocks: MHz of the enabled ones."""
     folder.mkdir(exist_ok=True, parents=True)
     path = folder / f"{name}.bit"
     path.write_bytes(bit_file(image))
@@ -29,19 +33,26 @@ def write_overlay(
 
 
 def bit_file(image: bytes) -> bytes:
-    """The header that Vivado writes, then the configuration, whole words in the other byte order."""
+    """The header that Vivado writes, then whole words in the other byte order."""
     image += bytes(-len(image) % 4)
     words = struct.unpack(f">{len(image) // 4}I", image)
     data = struct.pack(f"<{len(words)}I", *words)
     first = b"\x0f\xf0\x0f\xf0\x0f\xf0\x0f\xf0\x00"
-    texts = ((b"a", b"top;Version=2023.2\0"), (b"b", b"xczu7ev\0"), (b"c", b"2024/01/01\0"), (b"d", b"00:00:00\0"))
+    texts = (
+        (b"a", b"top;Version=2023.2\0"),
+        (b"b", b"xczu7ev\0"),
+        (b"c", b"2024/01/01\0"),
+        (b"d", b"00:00:00\0"),
+    )
     header = struct.pack(">h", len(first)) + first + b"\0\1"
     header += b"".join(tag + struct.pack(">h", len(text)) + text for tag, text in texts)
     return header + b"e" + struct.pack(">i", len(data)) + data
 
 
 def _parameters(values: dict[str, object]) -> str:
-    rows = (f"<PARAMETER NAME={quoteattr(k)} VALUE={quoteattr(str(v))}/>" for k, v in values.items())
+    rows = (
+        f"<PARAMETER NAME={quoteattr(k)} VALUE={quoteattr(str(v))}/>" for k, v in values.items()
+    )
     return f"<PARAMETERS>{''.join(rows)}</PARAMETERS>"
 
 
@@ -52,7 +63,11 @@ def _ps_parameters(family: str, clocks: dict[int, float]) -> dict[str, object]:
         if family == ULTRASCALE:
             found[f"PSU__FPGA_PL{index}_ENABLE"] = enabled
             control = f"PSU__CRL_APB__PL{index}_REF_CTRL__"
-            found |= {f"{control}DIVISOR0": 15, f"{control}DIVISOR1": 1, f"{control}SRCSEL": "IOPLL"}
+            found |= {
+                f"{control}DIVISOR0": 15,
+                f"{control}DIVISOR1": 1,
+                f"{control}SRCSEL": "IOPLL",
+            }
             found[f"{control}ACT_FREQMHZ"] = mhz
         else:
             found[f"PCW_FPGA_FCLK{index}_ENABLE"] = enabled
@@ -77,7 +92,8 @@ def hwh(family: str, clocks: dict[int, float]) -> str:
     )
     aximm = 'VLNV="xilinx.com:interface:aximm:1.0"'
     modules = [
-        f'<MODULE INSTANCE="ps" FULLNAME="/ps" MODTYPE="{family}" VLNV="xilinx.com:ip:{family}:{version}">'
+        f'<MODULE INSTANCE="ps" FULLNAME="/ps" MODTYPE="{family}" '
+        f'VLNV="xilinx.com:ip:{family}:{version}">'
         f"{_parameters(_ps_parameters(family, clocks))}<BUSINTERFACES>"
         f'<BUSINTERFACE NAME="{master}" TYPE="MASTER" {aximm}/></BUSINTERFACES>'
         f"<MEMORYMAP>{ranges}</MEMORYMAP></MODULE>"
@@ -98,7 +114,8 @@ def hwh(family: str, clocks: dict[int, float]) -> str:
         )
     )
     modules.append(
-        '<MODULE INSTANCE="layer" FULLNAME="/layer" MODTYPE="layer" VLNV="xilinx.com:hls:layer:1.0">'
+        '<MODULE INSTANCE="layer" FULLNAME="/layer" MODTYPE="layer" '
+        'VLNV="xilinx.com:hls:layer:1.0">'
         '<ADDRESSBLOCKS><ADDRESSBLOCK INTERFACE="s_axi_control" USAGE="register">'
         f"<REGISTERS>{registers}</REGISTERS></ADDRESSBLOCK></ADDRESSBLOCKS>"
         f'{_parameters({})}<BUSINTERFACES><BUSINTERFACE NAME="s_axi_control" TYPE="SLAVE" {aximm}/>'
@@ -114,9 +131,9 @@ def hwh(family: str, clocks: dict[int, float]) -> str:
             "c_sg_length_width": 26,
         }
         modules.append(
-            f'<MODULE INSTANCE="{name}" FULLNAME="/{name}" MODTYPE="axi_dma" VLNV="xilinx.com:ip:axi_dma:7.1">'
-            f'{_parameters(settings)}<BUSINTERFACES><BUSINTERFACE NAME="S_AXI_LITE" TYPE="SLAVE" {aximm}/>'
-            "</BUSINTERFACES></MODULE>"
+            f'<MODULE INSTANCE="{name}" FULLNAME="/{name}" MODTYPE="axi_dma" '
+            f'VLNV="xilinx.com:ip:axi_dma:7.1">{_parameters(settings)}<BUSINTERFACES>'
+            f'<BUSINTERFACE NAME="S_AXI_LITE" TYPE="SLAVE" {aximm}/></BUSINTERFACES></MODULE>'
         )
     return (
         '<?xml version="1.0"?><EDKSYSTEM><SYSTEMINFO NAME="board"/><EXTERNALPORTS/>'

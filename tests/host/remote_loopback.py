@@ -10,6 +10,7 @@ import sys
 import zlib
 
 from remote_handoff import BASE, SPAN, ULTRASCALE, ZYNQ
+
 from transfab.host.remote.board import BoardDescription
 from transfab.host.remote.process import main
 from transfab.host.remote.protocol import MakeFabric
