@@ -68,7 +68,7 @@ endef
 	$(install)
 	@touch $@
 
-.venv/dev.stamp: EXTRAS := demo,eval,csim,sim,dev
+.venv/dev.stamp: EXTRAS := demo,eval,csim,sim,board,dev
 .venv/dev.stamp: pyproject.toml constraints.txt
 	$(install)
 	@touch $(STAMPS)

@@ -162,7 +162,18 @@ def test_imports_along_the_arrows_are_allowed(tmp_path: Path, layer: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "module", ["quant", "hls.csim", "hls.replay", "rtl.sources", "sim.bench", "sim.replay"]
+    "module",
+    [
+        "quant",
+        "hls.csim",
+        "hls.replay",
+        "rtl.sources",
+        "sim.bench",
+        "sim.replay",
+        "host.pynq_defects",
+        "host.remote.client",
+        "host.remote.process",
+    ],
 )
 def test_an_import_loads_no_heavy_package(module: str) -> None:
     program = f"import sys, transfab.{module}; print(*sys.modules, sep='\\n')"
@@ -182,7 +193,7 @@ def test_the_wheel_has_one_top_level_import_name(built: tuple[Path, Path]) -> No
 def test_the_wheel_holds_every_source_and_text_of_the_repository(built: tuple[Path, Path]) -> None:
     sources = {str(name): name for name in repository_files() if name.suffix in SHIPPED_SUFFIXES}
     missing = {name.removeprefix("src/") for name in sources if name.startswith("src/")}
-    for folder in ("quant", "hls", "rtl", "sim"):
+    for folder in ("quant", "hls", "rtl", "sim", "host"):
         linked = {f"transfab/{name}" for name in sources if name.startswith(f"{folder}/")}
         assert linked, f"no file under {folder}/"
         missing |= linked
@@ -262,7 +273,7 @@ def test_a_path_below_something_else_is_no_machine_path(before: str) -> None:
     assert not MACHINE_PATH.search(f"{before}/work/x")
 
 
-@pytest.mark.parametrize("name", ["quant", "hls", "rtl", "sim", "src"])
+@pytest.mark.parametrize("name", ["quant", "hls", "rtl", "sim", "host", "src"])
 def test_no_source_file_is_longer_than_300_lines(name: str) -> None:
     sources = [
         path
