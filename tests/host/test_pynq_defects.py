@@ -9,6 +9,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+import host_fixtures  # noqa: F401 - skips without pynq and grpc
 import pytest
 from remote_handoff import ZYNQ, write_overlay
 from remote_loopback import loopback

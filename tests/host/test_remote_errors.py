@@ -91,13 +91,16 @@ def test_a_server_that_is_lost_in_a_transfer_is_one_error_in_time(
             stderr=subprocess.PIPE,
             text=True,
         ) as lost:
-            assert lost.stdout
-            assert lost.stdout.readline() == "waiting\n", lost.communicate()[1]
-            time.sleep(0.2)
-            server.send_signal(sent)
-            if sent == signal.SIGKILL:
-                server.wait()
-            out, err = lost.communicate("\n", timeout=20)
+            try:
+                assert lost.stdout
+                assert lost.stdout.readline() == "waiting\n", lost.communicate()[1]
+                time.sleep(0.2)
+                server.send_signal(sent)
+                if sent == signal.SIGKILL:
+                    server.wait()
+                out, err = lost.communicate("\n", timeout=20)
+            finally:
+                lost.kill()
     assert lost.returncode == 0, err
     found = json.loads(out)
     assert found["failure"].startswith(f"{kind}: board {address}: ")
