@@ -24,16 +24,20 @@ SOURCE = HERE.parents[1] / "src"
 Client = Callable[..., Any]
 
 
+def installed_pynq() -> Path:
+    spec = importlib.util.find_spec("pynq")
+    assert spec
+    assert spec.submodule_search_locations
+    return Path(spec.submodule_search_locations[0])
+
+
 def copy_of_pynq(folder: Path) -> Path:
     """A folder to import pynq from: links to what is installed, but `pl_server` is a copy.
 
     That is where pynq writes its state.
     """
-    spec = importlib.util.find_spec("pynq")
-    assert spec
-    assert spec.submodule_search_locations
     (folder / "pynq").mkdir(parents=True)
-    for entry in Path(spec.submodule_search_locations[0]).iterdir():
+    for entry in installed_pynq().iterdir():
         if entry.name == "pl_server":
             shutil.copytree(entry, folder / "pynq" / entry.name)
         else:

@@ -126,4 +126,7 @@ def move(arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(globals()[sys.argv[1]](json.loads(sys.argv[2]))))
+    act, given = globals()[sys.argv[1]], json.loads(sys.argv[2])
+    ways = [False, True] if given.get("both") else [given.get("around")]
+    found = [act(given | {"around": around}) for around in ways]
+    print(json.dumps(found if given.get("both") else found[0]))
