@@ -1,6 +1,7 @@
-"""Moves registers beside a multiplier into it: the ECP5's MULT18X18D has its own, Yosys leaves them.
+"""Moves registers beside a multiplier into it: the ECP5's have their own, Yosys leaves them out.
 
-    FF -> A, B -> MULT18X18D -> P -> FF     becomes     MULT18X18D (REG_INPUTA, REG_INPUTB, REG_OUTPUT)
+    FF -> A, B -> MULT18X18D -> P -> FF
+    A, B -> MULT18X18D with REG_INPUTA, REG_INPUTB, REG_OUTPUT -> P
 
 A side moves when flip-flops of one clock and one enable, without reset, drive all of its bits, or
 take all bits of the product and nothing else does. What still drives something else stays as well.
@@ -24,7 +25,9 @@ Cell = dict[str, Any]
 
 
 def absorb(cells: dict[str, Cell]) -> dict[str, int]:
-    """Change a module's cells, as Yosys writes them in JSON; how many multipliers each side moved in.
+    """Change a module's cells, as Yosys writes them in JSON.
+
+    ->  side -> multipliers that took their registers in
 
     Raises ValueError for a multiplier that has registers already.
     """

@@ -6,7 +6,7 @@ hls   the C++ kernels of hls/ behind the same ports; its cycles are a shell's, s
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, Literal, get_args
 
@@ -108,6 +108,18 @@ class Simulation:
             for name in model.top.activations:
                 packets[name].append(pack_activation(self.config, self.engine, name, one))
         return model.run([sequence] * batch, packets, self.stall, self.seed, self.waves)
+
+    def run_packets(self, top: str, sequence: int, packets: Sequence[Beats]) -> Beats:
+        """Run a top on one sequence.
+
+        packets  (beats, W) uint8 each, in the order of `Top.inputs`
+        ->       (beats, W) uint8, the packet `Top.output`
+
+        Raises as `run` does.
+        """
+        model = self.model(top)
+        given = {name: [one] for name, one in zip(model.top.inputs, packets, strict=True)}
+        return model.run([sequence], given, self.stall, self.seed, self.waves).outputs[0]
 
     def run_top(self, top: str, params: LayerParameters, tensors: Tensors) -> dict[str, Array]:
         """As `transfab.quant.packet_executor.TopRunner` says; errors as of `run`."""

@@ -72,6 +72,20 @@ def read_bit(data: bytes) -> Image:
         raise ValueError(f"bitstream is not one for an emulated board: {err}") from err
 
 
+def read_bin(data: bytes) -> Image:
+    """The image of what an FPGA manager is given: the configuration with its words' bytes swapped.
+
+    Raises ValueError, in one line, for anything else.
+    """
+    try:
+        if len(data) % WORD:
+            raise ValueError(f"it must be whole words of {WORD} bytes, not {len(data)} bytes")
+        count = len(data) // WORD
+        return _image(json.loads(struct.pack(f"<{count}I", *struct.unpack(f">{count}I", data))))
+    except (ValueError, struct.error, KeyError, TypeError) as err:
+        raise ValueError(f"configuration is not one for an emulated board: {err}") from err
+
+
 def _image(content: dict[str, Any]) -> Image:
     if content.get("transfab") != SCHEMA:
         raise ValueError(f"its schema must be {SCHEMA}, not {content.get('transfab')}")

@@ -42,7 +42,7 @@ def hwh(top: str, engine: Engine, processor: str) -> str:
     blocks += [
         (engine_name(packet), ENGINE, address, LITE) for packet, address in places.engines.items()
     ]
-    for name, vlnv, address, port in blocks:
+    for name, _, address, port in blocks:
         ElementTree.SubElement(
             memory,
             "MEMRANGE",
@@ -89,7 +89,7 @@ def _module(
 
 
 def _clocks(processor: str) -> dict[str, str]:
-    found = {}
+    found: dict[str, str] = {}
     for index in range(4):
         on = int(index == 0)
         if processor == "processing_system7":
@@ -97,6 +97,7 @@ def _clocks(processor: str) -> dict[str, str]:
                 f"PCW_FPGA_FCLK{index}_ENABLE": str(on),
                 f"PCW_FCLK{index}_PERIPHERAL_DIVISOR0": "10",
                 f"PCW_FCLK{index}_PERIPHERAL_DIVISOR1": "1",
+                f"PCW_FCLK{index}_PERIPHERAL_CLKSRC": "IO PLL",
                 f"PCW_ACT_FPGA{index}_PERIPHERAL_FREQMHZ": f"{CLOCK_MHZ:.6f}",
             }
         else:

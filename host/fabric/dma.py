@@ -113,7 +113,7 @@ class Channel:
         data = packet.reshape(-1)
         if data.size > self._length:
             return self._stop(INTERNAL_ERROR)
-        self._memory.write(self._address, memoryview(np.ascontiguousarray(data)))
+        self._memory.write(self._address, np.ascontiguousarray(data).data)
         self._length = data.size
         self._finish()
         self._taken()

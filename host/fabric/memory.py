@@ -1,11 +1,12 @@
-"""The DDR of an emulated board: bytes by physical address, and who has which of them."""
+"""The DDR of an emulated board: bytes by physical address."""
 
 from __future__ import annotations
 
 import mmap
 from typing import Final
 
-PAGE: Final = 4096
+# Linux's MAP_NORESERVE: a board may have more memory than this machine.
+NO_RESERVE: Final = 0x4000
 
 
 class Memory:
@@ -17,9 +18,8 @@ class Memory:
 
     def __init__(self, base: int, size: int) -> None:
         self.base, self.size = base, size
-        flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | mmap.MAP_NORESERVE
+        flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | NO_RESERVE
         self._bytes = memoryview(mmap.mmap(-1, size, flags=flags))
-        self._taken: dict[int, int] = {}
 
     def holds(self, address: int, size: int) -> bool:
         return self.base <= address and address + size <= self.base + self.size
@@ -36,25 +36,3 @@ class Memory:
     @property
     def text(self) -> str:
         return f"the memory at {self.base:#x}, {self.size} bytes"
-
-    def allocate(self, size: int) -> int:
-        """Address of free bytes, whole pages, the first that fit; MemoryError if none do."""
-        wanted, at = -(-max(size, 1) // PAGE) * PAGE, self.base
-        for taken in sorted(self._taken):
-            if taken - at >= wanted:
-                break
-            at = taken + self._taken[taken]
-        if not self.holds(at, wanted):
-            raise MemoryError(
-                f"{size} bytes do not fit into {self.text}, of which {self.free_bytes} are free"
-            )
-        self._taken[at] = wanted
-        return at
-
-    def free(self, address: int) -> None:
-        """Give back what `allocate` gave; KeyError for any other address."""
-        del self._taken[address]
-
-    @property
-    def free_bytes(self) -> int:
-        return self.size - sum(self._taken.values())

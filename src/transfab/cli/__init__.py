@@ -20,6 +20,7 @@ from transfab.cli import (
     export,
     golden,
     inspect,
+    run,
     sim,
     verify,
 )
@@ -36,6 +37,7 @@ app.command("inspect")(inspect.command)
 app.command("export")(export.command)
 app.command("csim")(csim.command)
 app.command("sim")(sim.command)
+app.command("run")(run.command)
 app.command("doctor")(doctor.command)
 app.command("bench")(bench.command)
 app.command("build")(build.command)

@@ -1,0 +1,115 @@
+"""Opens the boards of a plan: finds each one's bitstream, loads it, gives all back at the end."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from transfab.host.bitstreams import resolve, write_emulated
+from transfab.host.board import Board, BoardError, Design
+from transfab.host.fabric.kernel import RunTop
+from transfab.host.place import Place, taken
+from transfab.host.session import PATIENCE, LayerSession, plan
+from transfab.quant.config import LayerConfig
+from transfab.quant.engine import Engine
+
+MakeRun = Callable[[LayerConfig, Engine], RunTop]
+
+
+def missing() -> str | None:
+    """Why no board can be driven by pynq here, with the way out; None if one can."""
+    from importlib.util import find_spec
+
+    for name in ("pynq", "grpc"):
+        if find_spec(name) is None:
+            return f"{name} is not installed (pip install 'transfab[board]')"
+    return None
+
+
+@contextmanager
+def open_session(
+    config: LayerConfig,
+    engine: Engine,
+    places: Sequence[Place],
+    bitstreams: Path | None = None,
+    make_run: MakeRun | None = None,
+    patience: float = PATIENCE,
+    progress: Callable[[str], None] = lambda text: None,
+) -> Iterator[LayerSession]:
+    """A session over boards that are loaded; all are free again behind it, whatever happened.
+
+    places      one, two or four boards, in the order of the stages
+    bitstreams  folder with a manifest, for boards that are not emulated
+    make_run    what emulated kernels compute
+
+    Raises ValueError for places or files that do not fit, BoardError from a board, RuntimeError
+    where pynq is not installed.
+    """
+    tops = plan(len(places))
+    if lack := missing():
+        raise RuntimeError(lack)
+    addresses = [place.address for place in places if place.reach == "pynq-remote"]
+    with ExitStack() as stack:
+        for place in dict.fromkeys(places):
+            if places.count(place) > 1 and place.reach != "emulated":
+                raise ValueError(
+                    f"{place} is given {places.count(place)} times: a board has one top"
+                )
+            stack.enter_context(taken(place))
+        remotes = iter(_connected(addresses, patience))
+        from transfab.host.pynq_defects import private_state
+
+        stack.enter_context(private_state())
+        written = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="transfab-")))
+        boards: list[tuple[str, Board]] = []
+        for number, (place, top) in enumerate(zip(places, tops, strict=True)):
+            folder = bitstreams
+            # A remote board may be an emulated one, whose bitstreams are made here, too.
+            if folder is None and place.reach != "pynq":
+                folder = written / str(number)
+                folder.mkdir()
+                write_emulated(folder, place.board, "emulated", (top,), config, engine)
+            if folder is None:
+                raise ValueError(f"{place} needs --bitstreams FOLDER, with a manifest.json")
+            file = resolve(folder, place.board.name, top, config, engine)
+            progress(f"loading {file.name} onto {place}")
+            board = _board(place, number, remotes, make_run)
+            stack.callback(board.close)
+            board.load(file, Design(top, config, engine))
+            boards.append((top, board))
+        yield LayerSession(config, engine, boards, patience)
+
+
+def _connected(addresses: list[str], patience: float) -> list[Any]:
+    if not addresses:
+        return []
+    from transfab.host.remote.client import connect
+
+    try:
+        return connect(addresses, patience)
+    except ConnectionError as err:
+        raise BoardError(str(err)) from err
+
+
+def _board(place: Place, number: int, remotes: Iterator[Any], make_run: MakeRun | None) -> Board:
+    import pynq.lib.dma  # binds the driver of the DMA engines
+
+    from transfab.host.pynq_board import PynqBoard
+
+    if place.reach == "emulated":
+        from transfab.host.emulated import EmulatedDevice
+
+        if make_run is None:
+            raise ValueError(f"{place} needs to know what its kernel computes")
+        device = EmulatedDevice(f"{place} {number}", place.board, make_run)
+        return PynqBoard(device.name, device, device.close)
+    if place.reach == "pynq-remote":
+        return PynqBoard(str(place), next(remotes))
+    if not pynq.Device.devices:
+        raise BoardError(
+            "no Zynq board here: run this on one, or use pynq-remote:BOARD@ADDRESS or emulated"
+        )
+    return PynqBoard(str(place), pynq.Device.devices[0])

@@ -1,0 +1,173 @@
+"""A Zynq board by pynq: overlay, buffers and one DMA engine a stream (docs/build.md).
+
+The same code drives a board's own pynq, a remote board's and the emulated one. Unverified on
+silicon.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from transfab.host.board import BoardError, Design
+from transfab.host.layout import engine_name
+from transfab.host.pynq_defects import load_overlay
+from transfab.quant.contract.beats import Beats
+from transfab.quant.contract.packets import beats_of
+from transfab.quant.contract.registers import REGISTERS, build_hash_words
+from transfab.quant.contract.tops import TOPS
+from transfab.quant.engine import build_hash
+
+OFFSETS: Final = {register.name: register.offset for register in REGISTERS}
+BITS: Final = {field.name: 1 << field.low for field in REGISTERS[0].fields}
+# Status of a DMA channel: PG021.
+IDLE, ERRORS, STATUS, RESET = 0x2, 0x70, 0x04, 0x4
+COUNTERS: Final = ("sequences", "transfers", "bytes_sent", "bytes_received", "weight_bytes")
+
+
+class PynqBoard:
+    """`transfab.host.board.Board` over a `pynq.Device`.
+
+    release  called once by `close`, such as to end an emulated board
+    """
+
+    def __init__(self, name: str, device: Any, release: Callable[[], None] = lambda: None) -> None:
+        self.name, self._device, self._release = name, device, release
+        self._overlay: Any = None
+        self._buffers: dict[str, Any] = {}
+        self._sends: dict[str, Any] = {}
+        self._counts = dict.fromkeys(COUNTERS, 0)
+
+    def load(self, bitstream: Path, design: Design) -> None:
+        self._free()
+        self._design, self._counts = design, dict.fromkeys(COUNTERS, 0)
+        self._top = TOPS[design.top]
+        try:
+            self._overlay = load_overlay(bitstream, self._device)
+            self._kernel = getattr(self._overlay, design.top)
+            self._receive = getattr(self._overlay, engine_name(self._top.output)).recvchannel
+            self._sends = {
+                packet: getattr(self._overlay, engine_name(packet)).sendchannel
+                for packet in self._top.inputs
+            }
+        except Exception as err:  # pynq raises what it stumbles over
+            raise BoardError(f"{self.name} does not take {bitstream.name}: {err}") from err
+        found = tuple(self._kernel.read(OFFSETS[f"build_hash_{half}"]) for half in ("low", "high"))
+        if found != build_hash_words(design.config, design.engine):
+            raise BoardError(
+                f"{self.name} runs build {found[1]:08x}{found[0]:08x}, and the bundle needs "
+                f"{build_hash(design.config, design.engine)}: load a bitstream of that build"
+            )
+
+    def configure(self, parameters: Mapping[str, Beats]) -> None:
+        for packet, beats in parameters.items():
+            buffer = self._buffer(packet, beats.nbytes)
+            # Coherent once it is flushed: no later transfer has to send the weights again.
+            buffer.coherent = False
+            buffer[:] = beats.reshape(-1)
+            buffer.flush()
+            buffer.coherent = True
+            self._counts["weight_bytes"] += beats.nbytes
+
+    def submit(self, sequence: int, packets: Mapping[str, Beats]) -> None:
+        config, engine = self._design.config, self._design.engine
+        engine.check_sequence(sequence)
+        width = engine.beat_bytes
+        self._wanted = width * beats_of(config, engine, self._top.output, sequence)
+        self._result = self._part(self._top.output, self._wanted)
+        self._receive.transfer(self._result)
+        self._kernel.write(OFFSETS["sequence"], sequence)
+        self._kernel.write(OFFSETS["control"], BITS["start"])
+        for packet, channel in self._sends.items():
+            if (given := packets.get(packet)) is not None:
+                part = self._part(packet, given.nbytes)
+                np.copyto(part, given.reshape(-1))
+            else:
+                part = self._buffers[packet]
+            channel.transfer(part)
+            self._counts["transfers"] += 1
+            self._counts["bytes_sent"] += part.nbytes
+
+    def wait(self, seconds: float) -> Beats:
+        channels = (self._receive, *self._sends.values())
+        end = time.monotonic() + seconds
+        for channel in channels:
+            offset = channel._offset + STATUS
+            while not (status := channel._mmio.read(offset)) & (IDLE | ERRORS):
+                if time.monotonic() > end:
+                    raise BoardError(
+                        f"{self.name} gave no result within {seconds:g} s: {self.state()}"
+                    )
+            if status & ERRORS:
+                raise BoardError(f"{self.name}: a DMA engine stopped: {self.state()}")
+        for channel in channels:
+            channel.wait()
+        if self._receive.transferred != self._wanted:
+            raise BoardError(
+                f"{self.name} gave {self._receive.transferred} bytes of {self._top.output} "
+                f"instead of {self._wanted}: {self.state()}"
+            )
+        self._kernel.write(OFFSETS["control"], BITS["continue"])
+        self._counts["sequences"] += 1
+        self._counts["bytes_received"] += self._wanted
+        return np.array(self._result, np.uint8).reshape(-1, self._design.engine.beat_bytes)
+
+    def state(self) -> str:
+        """The kernel's control register and every engine's status, for an error."""
+        control = self._kernel.read(OFFSETS["control"])
+        bits = [name for name, bit in BITS.items() if control & bit]
+        parts = [f"kernel {' '.join(bits) or 'busy'}"]
+        channels = self._sends | {self._top.output: self._receive}
+        for packet, channel in channels.items():
+            status = channel._mmio.read(channel._offset + STATUS)
+            word = "error" if status & ERRORS else "idle" if status & IDLE else "waits"
+            parts.append(f"{engine_name(packet)} {word} ({status:#x})")
+        return ", ".join(parts)
+
+    def counters(self) -> Mapping[str, int]:
+        return dict(self._counts)
+
+    def close(self) -> None:
+        self._free()
+        self._release()
+
+    def _free(self) -> None:
+        """Stop what is under way, then give memory back: nothing writes into it any more."""
+        for channel in (*self._sends.values(), *([self._receive] if self._sends else [])):
+            channel._mmio.write(channel._offset, RESET)
+        self._sends, self._views = {}, {}
+        self._result = None
+        for buffer in self._buffers.values():
+            buffer.freebuffer()
+        self._buffers = {}
+
+    def _buffer(self, packet: str, size: int) -> Any:
+        """The packet's buffer of at least so many bytes; one a packet."""
+        from pynq import allocate
+
+        kept = self._buffers.get(packet)
+        if kept is None or kept.nbytes < size:
+            if kept is not None:
+                kept.freebuffer()
+            try:
+                self._buffers[packet] = allocate((size,), np.uint8, target=self._device)
+            except (MemoryError, RuntimeError) as err:
+                raise BoardError(f"{self.name} has no {size} bytes for {packet}: {err}") from err
+            self._views = {key: view for key, view in self._views.items() if key[0] != packet}
+        return self._buffers[packet]
+
+    def _part(self, packet: str, size: int) -> Any:
+        """The first bytes of a packet's buffer, which is made for the longest sequence."""
+        if (packet, size) not in self._views:
+            design = self._design
+            beats = beats_of(design.config, design.engine, packet, design.engine.sequence)
+            self._buffer(packet, max(size, beats * design.engine.beat_bytes))
+            self._views[packet, size] = self._buffers[packet][:size]
+        return self._views[packet, size]
+
+    _views: dict[tuple[str, int], Any] = {}  # noqa: RUF012 - replaced by `_free` before each use
+    _result: Any = None
