@@ -38,6 +38,14 @@ module gemm_array #(
   localparam int unsigned Quarter = operator_pkg::ceil_divide(Simd, 4);
   localparam int unsigned Sixteenth = operator_pkg::ceil_divide(Quarter, 4);
 
+  // A cycle for the wires to all multipliers, and one behind them: a device is wide. What enables
+  // many registers comes from a register itself.
+  logic write_beat_q, write_row_q, write_column_q, swap_q;
+  logic [IndexBits-1:0] write_index_q;
+  logic [8*BeatBytes-1:0] write_data_q;
+  logic [8*Pe-1:0] write_lanes_q;
+  logic [8*Simd-1:0] row_q;
+
   logic signed [7:0] shadow_q[Pe][Simd];
   logic signed [7:0] x_q[Simd];
   logic signed [SumBits-1:0] quarter_q[Pe][Quarter], sixteenth_q[Pe][Sixteenth];
@@ -48,42 +56,53 @@ module gemm_array #(
   end
 
   always_ff @(posedge clk_i) begin
-    if (write_beat_i) begin
+    write_beat_q   <= write_beat_i;
+    write_row_q    <= write_row_i;
+    write_column_q <= write_column_i;
+    write_index_q  <= write_index_i;
+    write_data_q   <= write_data_i;
+    write_lanes_q  <= write_lanes_i;
+    swap_q         <= row_valid_i && row_swap_i;
+    row_q          <= row_i;
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (write_beat_q) begin
       for (int unsigned g = 0; g < Groups; g++) begin
-        if (32'(write_index_i) * Groups + g < Pe) begin
+        if (32'(write_index_q) * Groups + g < Pe) begin
           for (int unsigned i = 0; i < Simd; i++) begin
-            shadow_q[RowIndexBits'(32'(write_index_i)*Groups+g)][i] <=
-                write_data_i[8*(g*Simd+i)+:8];
+            shadow_q[RowIndexBits'(32'(write_index_q)*Groups+g)][i] <=
+                write_data_q[8*(g*Simd+i)+:8];
           end
         end
       end
     end
-    if (write_row_i) begin
+    if (write_row_q) begin
       for (int unsigned i = 0; i < Simd; i++) begin
-        shadow_q[RowIndexBits'(write_index_i)][i] <= write_data_i[8*i+:8];
+        shadow_q[RowIndexBits'(write_index_q)][i] <= write_data_q[8*i+:8];
       end
     end
-    if (write_column_i) begin
+    if (write_column_q) begin
       for (int unsigned p = 0; p < Pe; p++) begin
-        shadow_q[p][ColumnBits'(write_index_i)] <= write_lanes_i[8*p+:8];
+        shadow_q[p][ColumnBits'(write_index_q)] <= write_lanes_q[8*p+:8];
       end
     end
   end
 
   always_ff @(posedge clk_i) begin
-    if (row_valid_i) begin
-      for (int unsigned i = 0; i < Simd; i++) x_q[i] <= row_i[8*i+:8];
+    if (valid_q[0]) begin
+      for (int unsigned i = 0; i < Simd; i++) x_q[i] <= row_q[8*i+:8];
     end
   end
 
   if (Packed) begin : gen_packed
     // Four products of 127 * 128 stay below 2**17, so that the low field cannot reach the high one.
     localparam int unsigned Pairs = operator_pkg::ceil_divide(Pe, 2);
-    logic signed [26:0] weight_q [Pairs][Simd];
-    logic signed [44:0] product_q[Pairs][Simd];
+    logic signed [26:0] weight_q[Pairs][Simd];
+    logic signed [44:0] product_q[Pairs][Simd], product_2q[Pairs][Simd];
 
     always_ff @(posedge clk_i) begin
-      if (row_valid_i && row_swap_i) begin
+      if (swap_q) begin
         for (int unsigned p = 0; p < Pairs; p++) begin
           for (int unsigned i = 0; i < Simd; i++) begin
             weight_q[p][i] <= 27'(shadow_q[2*p][i]) +
@@ -91,19 +110,20 @@ module gemm_array #(
           end
         end
       end
-      if (valid_q[0]) begin
+      if (valid_q[1]) begin
         for (int unsigned p = 0; p < Pairs; p++) begin
           for (int unsigned i = 0; i < Simd; i++) begin
             product_q[p][i] <= 45'(weight_q[p][i]) * 45'(x_q[i]);
           end
         end
       end
-      if (valid_q[1]) begin
+      if (valid_q[2]) product_2q <= product_q;
+      if (valid_q[3]) begin
         for (int unsigned p = 0; p < Pairs; p++) begin
           for (int unsigned i = 0; i < Quarter; i++) begin
             automatic logic signed [44:0] both = '0;
             for (int unsigned j = 0; j < operator_pkg::smaller(4, Simd); j++) begin
-              both += product_q[p][4*i+j];
+              both += product_2q[p][4*i+j];
             end
             quarter_q[2*p][i] <= SumBits'($signed(both[17:0]));
             // A negative low field took one from the high one.
@@ -115,24 +135,25 @@ module gemm_array #(
       end
     end
   end else begin : gen_single
-    logic signed [ 7:0] weight_q [Pe][Simd];
-    logic signed [15:0] product_q[Pe][Simd];
+    logic signed [7:0] weight_q[Pe][Simd];
+    logic signed [15:0] product_q[Pe][Simd], product_2q[Pe][Simd];
 
     always_ff @(posedge clk_i) begin
-      if (row_valid_i && row_swap_i) weight_q <= shadow_q;
-      if (valid_q[0]) begin
+      if (swap_q) weight_q <= shadow_q;
+      if (valid_q[1]) begin
         for (int unsigned p = 0; p < Pe; p++) begin
           for (int unsigned i = 0; i < Simd; i++) begin
             product_q[p][i] <= 16'(weight_q[p][i]) * 16'(x_q[i]);
           end
         end
       end
-      if (valid_q[1]) begin
+      if (valid_q[2]) product_2q <= product_q;
+      if (valid_q[3]) begin
         for (int unsigned p = 0; p < Pe; p++) begin
           for (int unsigned i = 0; i < Quarter; i++) begin
             automatic logic signed [SumBits-1:0] sum = '0;
             for (int unsigned j = 0; j < operator_pkg::smaller(4, Simd); j++) begin
-              sum += SumBits'(product_q[p][4*i+j]);
+              sum += SumBits'(product_2q[p][4*i+j]);
             end
             quarter_q[p][i] <= sum;
           end
@@ -142,7 +163,7 @@ module gemm_array #(
   end
 
   always_ff @(posedge clk_i) begin
-    if (valid_q[2]) begin
+    if (valid_q[4]) begin
       for (int unsigned p = 0; p < Pe; p++) begin
         for (int unsigned i = 0; i < Sixteenth; i++) begin
           automatic logic signed [SumBits-1:0] sum = '0;
@@ -153,7 +174,7 @@ module gemm_array #(
         end
       end
     end
-    if (valid_q[3]) begin
+    if (valid_q[5]) begin
       for (int unsigned p = 0; p < Pe; p++) begin
         automatic logic signed [SumBits-1:0] sum = '0;
         for (int unsigned j = 0; j < Sixteenth; j++) sum += sixteenth_q[p][j];

@@ -13,7 +13,7 @@ package operator_pkg;
   localparam int unsigned RecordLatency = 2;
   localparam int unsigned ContextLatency = 9;
   localparam int unsigned RingLatency = 2;
-  localparam int unsigned ArrayLatency = 5;
+  localparam int unsigned ArrayLatency = 7;
 
   // Cycles from a row's sum to its next one: it is written before it is read again.
   localparam int unsigned Turnaround = 3;

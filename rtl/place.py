@@ -1,7 +1,8 @@
 """A module placed and routed on a Lattice ECP5-85k by open tools: synth_ecp5 and nextpnr-ecp5.
 
 The clock is nextpnr's, from its timing model of the ECP5, for one seed. A module has more ports
-than the device pins, so that a shift register feeds its inputs and one takes its outputs.
+than the device pins, so that a shift register feeds its inputs and one takes its outputs. Registers
+beside a multiplier become its own (multiplier_registers.py).
 """
 
 from __future__ import annotations
@@ -15,16 +16,20 @@ from typing import Any, Final
 
 from transfab.quant.config import LayerConfig
 from transfab.quant.engine import Engine, Tile
+from transfab.rtl import multiplier_registers
+from transfab.rtl.multiplier_registers import absorb
 from transfab.rtl.resources import named
 from transfab.rtl.yosys import NEXTPNR, YOSYS, Case, kept, run, write
 
 DEVICE: Final = "ECP5-85k"
-# 200 MHz are asked for, so that placement does not stop at less than it can.
+# More is asked for than is met, so that placement does not stop at less than it can.
 FLAGS: Final = tuple(
-    "--85k --package CABGA381 --freq 200 --seed 1 --router router2 --timing-allow-fail "
+    "--85k --package CABGA381 --freq 110 --seed 1 --router router2 --timing-allow-fail "
     "--lpf pins.lpf --lpf-allow-unconstrained".split()
 )
 PINS: Final = "pins"
+# Bits that enter and leave the shift registers at once.
+WIDTH: Final = 64
 # A pin with a way of its own to the clock network; router2 finds none from every other.
 LPF: Final = 'LOCATE COMP "clk" SITE "G2";\n'
 CLOCK, RESET = "clk_i", "rst_ni"
@@ -76,17 +81,21 @@ def place(case: Case = PLACED) -> Placement:
         steps += [f"synth_ecp5 -top {PINS} -json netlist.json", ""]
         write(folder, {f"{PINS}.v": around, "pins.ys": "\n".join(steps), "pins.lpf": LPF})
         run(folder, YOSYS, "-q", "-s", "pins.ys")
-        run(folder, NEXTPNR, *FLAGS, "--json", "netlist.json", "--report", "report.json")
+        netlist = json.loads((folder / "netlist.json").read_text(encoding="utf-8"))
+        absorb(netlist["modules"][PINS]["cells"])
+        write(folder, {"placed.json": json.dumps(netlist)})
+        run(folder, NEXTPNR, *FLAGS, "--json", "placed.json", "--report", "report.json")
         report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
         return asdict(read_report(report, shifted))
 
-    functions = [inspect.getsource(one) for one in (place, shift_registers, read_report)]
+    used = place, shift_registers, read_report, multiplier_registers
+    functions = [inspect.getsource(one) for one in used]
     inputs = [functions, case.read(), FLAGS, LPF, texts]
     return Placement(**kept("placed", inputs, (YOSYS, NEXTPNR), make))
 
 
 def shift_registers(ports: Mapping[str, Mapping[str, Any]]) -> tuple[str, int]:
-    """Verilog of a top of five pins around a module `core`, and its flip-flops.
+    """Verilog of a top of few pins around a module `core`, and its flip-flops.
 
     ports  of the module, as Yosys writes them
     """
@@ -101,15 +110,17 @@ def shift_registers(ports: Mapping[str, Mapping[str, Any]]) -> tuple[str, int]:
         widths[side] += width
     sides = [f".{CLOCK}(clk)", f".{RESET}(reset_n)", *places["input"], *places["output"]]
     joined = ",\n    ".join(sides)
-    text = f"""module {PINS}(input clk, input reset_n, input in, input take, output bit_o);
+    # Pins on all sides of the device hold the placement apart: from one, it starts as a point.
+    pins = f"input [{WIDTH - 1}:0] in, input take, output [{WIDTH - 1}:0] out_o"
+    text = f"""module {PINS}(input clk, input reset_n, {pins});
   reg [{widths["input"] - 1}:0] in_q;
   reg [{widths["output"] - 1}:0] out_q;
   wire [{widths["output"] - 1}:0] out;
   always @(posedge clk) begin
     in_q <= {{in_q, in}};
-    out_q <= take ? out : out_q >> 1;
+    out_q <= take ? out : out_q >> {WIDTH};
   end
-  assign bit_o = out_q[0];
+  assign out_o = out_q[{WIDTH - 1}:0];
   core u_core (
     {joined}
   );

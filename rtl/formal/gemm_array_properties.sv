@@ -12,7 +12,7 @@ module gemm_array_properties #(
 
     input logic signed [SumBits-1:0] quarter_q[Pe][1],
     input logic [operator_pkg::ArrayLatency-1:0] valid_q,
-    input logic signed [44:0] product_q[1][Simd]
+    input logic signed [44:0] product_2q[1][Simd]
 );
 
   logic started;
@@ -38,15 +38,15 @@ module gemm_array_properties #(
         assume (products[c][i] >= -16'sd16256 && products[c][i] <= 16'sd16384);
         sum += SumBits'(products_q[c][i]);
       end
-      if (valid_q[0]) products_q[c] <= products[c];
-      if (valid_q[1]) sums_q[c] <= sum;
+      if (valid_q[2]) products_q[c] <= products[c];
+      if (valid_q[3]) sums_q[c] <= sum;
     end
-    if (started && valid_q[1]) begin
+    if (started && valid_q[3]) begin
       for (int unsigned i = 0; i < Simd; i++) begin
-        assume (product_q[0][i] == 45'(products_q[0][i]) + (45'(products_q[1][i]) <<< 18));
+        assume (product_2q[0][i] == 45'(products_q[0][i]) + (45'(products_q[1][i]) <<< 18));
       end
     end
-    if (started && valid_q[2]) begin
+    if (started && valid_q[4]) begin
       for (int unsigned c = 0; c < 2; c++) assert (quarter_q[c][0] == sums_q[c]);
     end
   end
@@ -57,6 +57,6 @@ bind gemm_array gemm_array_properties #(
     .Pe  (Pe),
     .Simd(Simd)
 ) u_properties (
-    .product_q(gen_packed.product_q),
+    .product_2q(gen_packed.product_2q),
     .*
 );

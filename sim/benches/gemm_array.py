@@ -13,7 +13,7 @@ from transfab.sim.bench import build_under_test, parameters_under_test
 from transfab.sim.streams import clock_and_reset, get
 
 # Edges from that on which a row is driven to that on which its sums are sampled.
-LATENCY = 6
+LATENCY = 8
 CYCLES = 400
 Lanes = list[int]
 

@@ -8,7 +8,7 @@
 
 namespace {
 
-constexpr int kLatency = 5;
+constexpr int kLatency = 7;
 
 struct Expected {
   bool valid;

@@ -30,8 +30,8 @@ QKV: Final = {
     ),
     "beat-of-the-neighbour-rows": (
         "gemm_array",
-        "shadow_q[RowIndexBits'({{32'(write_index_i)*Groups+g}})][i]",
-        "(32'(write_index_i)*Groups+g) ^ 1",
+        "shadow_q[RowIndexBits'({{32'(write_index_q)*Groups+g}})][i]",
+        "(32'(write_index_q)*Groups+g) ^ 1",
     ),
     "tile-a-beat-short": ("tile_loader", "BeatIndexBits'({{Beats - 1}});", "Beats - 2"),
     "shadow-overwritten": ("tile_loader", "weights_ready_o = {{!full_o}};", "1'b1"),

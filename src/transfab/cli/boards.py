@@ -1,9 +1,13 @@
-"""What emulated kernels compute, by the names that `--fabric` takes."""
+"""What emulated kernels compute, by the names that `--fabric` takes, and an executor on them."""
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final
+
+from transfab.quant.packet_executor import PacketExecutor
 
 if TYPE_CHECKING:
     from transfab.host.open import MakeRun
@@ -36,3 +40,27 @@ def fabric(name: str, progress: Callable[[str], None]) -> MakeRun:
         return kept[config, engine]
 
     return make
+
+
+def emulated(
+    progress: Callable[[str], None] = lambda text: None, engine: Engine | None = None
+) -> PacketExecutor:
+    """The executor on four emulated boards, a stage each, driven by pynq; C++ kernels inside."""
+    from transfab.host.open import open_session
+    from transfab.host.place import parse_place
+    from transfab.host.session import SessionRunner
+    from transfab.quant.engine import Engine
+
+    # The boards of the last config stay until the next one, or the end.
+    used, stack = engine or Engine(), ExitStack()
+    atexit.register(stack.close)
+
+    def make(config: LayerConfig) -> SessionRunner:
+        stack.close()
+        places = [parse_place("emulated")] * 4
+        run = fabric("csim", progress)
+        return SessionRunner(
+            stack.enter_context(open_session(config, used, places, make_run=run, progress=progress))
+        )
+
+    return PacketExecutor("emulated", used, make)

@@ -7,6 +7,7 @@ from typing import Final
 
 from transfab.hls.build import VARIANTS, executor_name
 from transfab.hls.build import missing as missing_csim
+from transfab.host.open import missing as missing_boards
 from transfab.quant.executors import Executor, IntegerExecutor
 from transfab.quant.native import available
 from transfab.quant.native_executor import NativeExecutor
@@ -16,6 +17,7 @@ from transfab.sim.executor import missing as missing_simulation
 # What runs unless `--on` says otherwise: ready in seconds.
 USUAL: Final = ("integer", "native")
 CSIM: Final = {executor_name(variant): variant for variant in VARIANTS}
+EMULATED: Final = "emulated"
 SIMULATION: Final = {str(kind): kind for kind in KINDS}
 
 
@@ -24,7 +26,8 @@ def missing() -> dict[str, str | None]:
     runs, reason = available()
     state = {"integer": None, "native": None if runs else reason}
     state |= {name: missing_csim(variant) for name, variant in CSIM.items()}
-    return state | {kind: missing_simulation(kind) for kind in SIMULATION.values()}
+    state |= {kind: missing_simulation(kind) for kind in SIMULATION.values()}
+    return state | {EMULATED: missing_boards() or missing_csim("native")}
 
 
 def executors(
@@ -53,6 +56,10 @@ def _executor(name: str, threads: int, progress: Callable[[str], None]) -> Execu
         from transfab.hls.csim import CsimExecutor
 
         return CsimExecutor(CSIM[name], progress=progress)
+    if name == EMULATED:
+        from transfab.cli.boards import emulated
+
+        return emulated(progress)
     if name in SIMULATION:
         from transfab.sim.executor import SimulationExecutor
 
