@@ -1,0 +1,124 @@
+"""XRT's C interface (libxrt_coreutil), loaded by ctypes from the folder that XILINX_XRT names."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+HANDLE: Final = ctypes.c_void_p
+INT, UINT, SIZE, INT64 = ctypes.c_int, ctypes.c_uint32, ctypes.c_size_t, ctypes.c_uint64
+# Function: what it returns, what it takes. What follows in a call of xrtRunSetArg is not declared.
+SIGNATURES: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
+    "xrtDeviceOpen": (HANDLE, (ctypes.c_uint,)),
+    "xrtDeviceOpenByBDF": (HANDLE, (ctypes.c_char_p,)),
+    "xrtDeviceClose": (INT, (HANDLE,)),
+    "xrtDeviceLoadXclbinFile": (INT, (HANDLE, ctypes.c_char_p)),
+    "xrtDeviceGetXclbinUUID": (INT, (HANDLE, ctypes.c_char_p)),
+    "xrtBOAlloc": (HANDLE, (HANDLE, SIZE, INT64, UINT)),
+    "xrtBOFree": (INT, (HANDLE,)),
+    "xrtBOSize": (SIZE, (HANDLE,)),
+    "xrtBOAddress": (INT64, (HANDLE,)),
+    "xrtBOSync": (INT, (HANDLE, INT, SIZE, SIZE)),
+    "xrtBOMap": (ctypes.c_void_p, (HANDLE,)),
+    "xrtBOWrite": (INT, (HANDLE, ctypes.c_void_p, SIZE, SIZE)),
+    "xrtBORead": (INT, (HANDLE, ctypes.c_void_p, SIZE, SIZE)),
+    "xrtBOCopy": (INT, (HANDLE, HANDLE, SIZE, SIZE, SIZE)),
+    "xrtPLKernelOpen": (HANDLE, (HANDLE, ctypes.c_char_p, ctypes.c_char_p)),
+    "xrtPLKernelOpenExclusive": (HANDLE, (HANDLE, ctypes.c_char_p, ctypes.c_char_p)),
+    "xrtKernelClose": (INT, (HANDLE,)),
+    "xrtKernelArgGroupId": (INT, (HANDLE, INT)),
+    "xrtKernelReadRegister": (INT, (HANDLE, UINT, ctypes.POINTER(ctypes.c_uint32))),
+    "xrtKernelWriteRegister": (INT, (HANDLE, UINT, UINT)),
+    "xrtRunOpen": (HANDLE, (HANDLE,)),
+    "xrtRunSetArg": (INT, (HANDLE, INT)),
+    "xrtRunStart": (INT, (HANDLE,)),
+    "xrtRunWaitFor": (INT, (HANDLE, ctypes.c_uint)),
+    "xrtRunState": (INT, (HANDLE,)),
+    "xrtRunClose": (INT, (HANDLE,)),
+}
+EMULATION: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {  # swemu.cpp
+    "TransfabLost": (INT, (INT,)),
+    "TransfabProcess": (INT, (INT,)),
+    "TransfabEnd": (None, (INT,)),
+    "TransfabSecondsToAnswer": (None, (ctypes.c_double,)),
+}
+
+
+class XrtError(RuntimeError):
+    """A call of XRT that failed: one line that says on what."""
+
+
+@cache
+def _libraries() -> tuple[ctypes.CDLL, ctypes.CDLL | None]:
+    root = os.environ.get("XILINX_XRT", "")
+    path = Path(root, "lib", "libxrt_coreutil.so.2")
+    if not root or not path.exists():
+        raise XrtError(
+            f"XILINX_XRT is {root!r}, which has no lib/libxrt_coreutil.so.2 "
+            "(source XRT's setup.sh, or: python -m transfab.host.xrt.install)"
+        )
+    try:
+        emulated = os.environ.get("XCL_EMULATION_MODE") == "sw_emu"
+        core = _declared(ctypes.CDLL(str(path)), SIGNATURES)
+        if not emulated:
+            return core, None
+        shim = ctypes.CDLL(str(path.with_name("libxrt_swemu.so.2")), ctypes.RTLD_GLOBAL)
+        return core, _declared(shim, EMULATION)
+    except (OSError, AttributeError) as err:
+        raise XrtError(f"{root} has an XRT that does not load: {err}") from err
+
+
+def _declared(library: ctypes.CDLL, functions: dict[str, tuple[Any, tuple[Any, ...]]]) -> Any:
+    for name, (result, arguments) in functions.items():
+        function = getattr(library, name)
+        function.restype, function.argtypes = result, arguments
+    return library
+
+
+def call(name: str) -> Callable[..., Any]:
+    """A function of SIGNATURES. Raises XrtError where there is no XRT."""
+    function: Callable[..., Any] = getattr(_libraries()[0], name)
+    return function
+
+
+def lost(index: int) -> str | None:
+    """Why an emulated device answers no more, else None. Always None on a board."""
+    shim = _libraries()[1]
+    if shim is None or not (why := shim.TransfabLost(index)):
+        return None
+    if why == 2:
+        return f"device {index} did not answer in time, and its process was ended"
+    reason = Path(os.environ.get("TRANSFAB_XRT_ERRORS", "."), f"device{index}.txt")
+    try:
+        said = reason.read_text(encoding="utf-8")
+    except OSError:
+        return f"the process of device {index} has ended"
+    return f"the process of device {index} has ended: {said}"
+
+
+def forget(index: int) -> None:
+    """What an earlier process of that device said when it ended."""
+    if folder := os.environ.get("TRANSFAB_XRT_ERRORS"):
+        Path(folder, f"device{index}.txt").unlink(missing_ok=True)
+
+
+def process(index: int) -> int:
+    """Process id of an emulated device, 0 without one."""
+    shim = _libraries()[1]
+    return int(shim.TransfabProcess(index)) if shim is not None else 0
+
+
+def end(index: int) -> None:
+    """End an emulated device: a kernel that never finishes has no other way out."""
+    if (shim := _libraries()[1]) is not None:
+        shim.TransfabEnd(index)
+
+
+def seconds_to_answer(seconds: float) -> None:
+    """How long an emulated device may take over one call, 30 at first."""
+    if (shim := _libraries()[1]) is not None:
+        shim.TransfabSecondsToAnswer(seconds)
