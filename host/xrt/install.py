@@ -101,7 +101,9 @@ def install(say: Callable[[str], None] = print) -> Path:
         tree.parent.mkdir(parents=True, exist_ok=True)
         work = Path(tempfile.mkdtemp(prefix=f"{tree.name}.", dir=tree.parent))
     except OSError as err:
-        raise XrtMissing(f"cannot write {tree.parent}: {err.strerror} (set XDG_CACHE_HOME)") from err
+        raise XrtMissing(
+            f"cannot write {tree.parent}: {err.strerror} (set XDG_CACHE_HOME)"
+        ) from err
     try:
         _fetch(work, say)
         say("relinking the software-emulation shim")
@@ -141,7 +143,9 @@ def _fetch(work: Path, say: Callable[[str], None]) -> None:
                 f"{name} {version} has sha256 {found}, not {digest}: the relinked shim relies on "
                 "the layout of that build (delete the file and fetch it from Debian's archive)"
             )
-        if (failure := _tool(["dpkg-deb", "-x", str(package), str(work / "root")], work)) is not None:
+        if (
+            failure := _tool(["dpkg-deb", "-x", str(package), str(work / "root")], work)
+        ) is not None:
             raise XrtMissing(f"{package.name} cannot be unpacked: {failure} (is the disk full?)")
         package.unlink()
 

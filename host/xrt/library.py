@@ -36,7 +36,7 @@ SIGNATURES: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
     "xrtRunOpen": (HANDLE, (HANDLE,)),
     "xrtRunSetArg": (INT, (HANDLE, INT)),
     "xrtRunStart": (INT, (HANDLE,)),
-    "xrtRunWaitFor": (INT, (HANDLE, ctypes.c_uint)),
+    "xrtRunWait": (INT, (HANDLE,)),
     "xrtRunState": (INT, (HANDLE,)),
     "xrtRunClose": (INT, (HANDLE,)),
 }

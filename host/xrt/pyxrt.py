@@ -10,7 +10,7 @@ XrtError of one line; AMD's raises RuntimeError, of which that is one.
 from __future__ import annotations
 
 import ctypes
-import os
+import time
 import uuid as uuids
 import weakref
 from enum import IntEnum
@@ -56,6 +56,16 @@ class ert_cmd_state(IntEnum):
     ERT_CMD_STATE_NORESPONSE = 9
     ERT_CMD_STATE_SKERROR = 10
     ERT_CMD_STATE_SKCRASHED = 11
+
+
+# XRT's scheduler in user space leaves a run NEW until it has completed.
+UNFINISHED: Final = (
+    ert_cmd_state.ERT_CMD_STATE_NEW,
+    ert_cmd_state.ERT_CMD_STATE_QUEUED,
+    ert_cmd_state.ERT_CMD_STATE_RUNNING,
+    ert_cmd_state.ERT_CMD_STATE_SUBMITTED,
+)
+FIRST_PAUSE, LAST_PAUSE, CLOSE_SECONDS = 20e-6, 1e-3, 5.0  # seconds
 
 
 class uuid:
@@ -133,7 +143,7 @@ class _Handle:
         self._what = what
         if not handle:
             owner._check(what)  # a device that is lost is the better reason
-            raise XrtError(f"{what}: XRT refuses ({os.strerror(ctypes.get_errno()) or 'no reason'})")
+            raise XrtError(f"{what}: XRT refuses (see its message)")
         self._handle = handle
         self._close = weakref.finalize(self, call(close), handle)
         owner._children.append(weakref.ref(self))
@@ -233,9 +243,7 @@ class bo(_Handle):
         self._done("xrtBORead", data.ctypes.data, size, skip)
         return data
 
-    def sync(
-        self, direction: xclBOSyncDirection, size: int | None = None, offset: int = 0
-    ) -> None:
+    def sync(self, direction: xclBOSyncDirection, size: int | None = None, offset: int = 0) -> None:
         self._done("xrtBOSync", int(direction), self.size() if size is None else size, offset)
 
     def map(self) -> memoryview:
@@ -315,7 +323,10 @@ class run(_Handle):
         super().__init__(of._device, handle, "xrtRunClose", what)
         self._arguments: dict[int, object] = {-1: of}  # kept open while this is
         self._close.detach()
-        self._close = weakref.finalize(self, _close_run, handle, of._device._index)
+        self._started: list[bool] = []  # shared with the function that closes
+        self._close = weakref.finalize(
+            self, _close_run, handle, self._started, of._device._index
+        )
 
     def set_arg(self, index: int, value: int | bo) -> None:
         """A buffer, or an integer of 32 or 64 bits as the kernel's argument has."""
@@ -327,22 +338,37 @@ class run(_Handle):
 
     def start(self) -> None:
         self._done("xrtRunStart")
+        self._started.append(True)
 
     def wait(self, timeout_ms: int = 0) -> ert_cmd_state:
-        """Wait, for ever with 0; ERT_CMD_STATE_TIMEOUT if it has not finished by then."""
-        return ert_cmd_state(self._call("xrtRunWaitFor", timeout_ms))
+        """Wait, for ever with 0; ERT_CMD_STATE_TIMEOUT if it has not finished by then.
+
+        XRT's own wait with a time-out does not return from a run that never finishes.
+        """
+        if not self._started:
+            raise XrtError(f"{self._what} has not been started")
+        end = time.monotonic() + timeout_ms / 1e3
+        pause = FIRST_PAUSE
+        while (state := self.state()) in UNFINISHED:
+            if timeout_ms and time.monotonic() > end:
+                return ert_cmd_state.ERT_CMD_STATE_TIMEOUT
+            time.sleep(pause)
+            pause = min(2 * pause, LAST_PAUSE)
+        self._call("xrtRunWait")  # until XRT, too, has noted it and takes the next start
+        self._started.clear()
+        return state
 
     def state(self) -> ert_cmd_state:
         return ert_cmd_state(self._call("xrtRunState"))
 
 
-def _close_run(handle: int, index: int | None) -> None:
+def _close_run(handle: int, started: list[bool], index: int | None) -> None:
     """Close a run. XRT's thread polls for one that has not finished for ever: an emulated device's
     process is ended for that.
     """
-    unfinished = ("QUEUED", "RUNNING", "SUBMITTED", "TIMEOUT")
-    state = ert_cmd_state(call("xrtRunState")(handle)).name.removeprefix("ERT_CMD_STATE_")
-    if index is not None and state in unfinished:
-        end(index)
-        call("xrtRunWaitFor")(handle, 1000)
+    limit = time.monotonic() + CLOSE_SECONDS
+    while started and call("xrtRunState")(handle) in UNFINISHED and time.monotonic() < limit:
+        if index is not None:
+            end(index)
+        time.sleep(LAST_PAUSE)
     call("xrtRunClose")(handle)

@@ -31,6 +31,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
 #include <map>
 #include <mutex>
 #include <string>
@@ -262,12 +263,18 @@ TRANSFAB_HIDDEN pid_t fork() noexcept {
   return child;
 }
 
-// Closing waits for "any child of this group": only the device's own process is meant.
+// Closing waits for "any child of this group": only the device's own process is meant. Once it is
+// gone the device may be opened and loaded again.
 TRANSFAB_HIDDEN pid_t waitpid(pid_t, int*, int) {
   const auto end = Clock::now() + std::chrono::seconds(5);
   while (closing > 0 && wait4(closing, nullptr, WNOHANG, nullptr) == 0) {
     if (Left(end) == 0) kill(closing, SIGKILL);
     usleep(1000);
+  }
+  std::lock_guard<std::mutex> lock(guard);
+  for (auto entry = by_index.begin(); entry != by_index.end();) {
+    const bool closed = by_socket[entry->second].process == closing;
+    entry = closed ? by_index.erase(entry) : std::next(entry);
   }
   return 0;
 }

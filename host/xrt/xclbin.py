@@ -50,7 +50,7 @@ class Bank:
 
 @dataclass(frozen=True)
 class Argument:
-    """A kernel's argument: offset of its registers, 4 or 8 bytes; with a bank, a pointer into it."""
+    """An argument: offset of its registers, 4 or 8 bytes; with a bank, a pointer into it."""
 
     name: str
     offset: int
@@ -191,7 +191,8 @@ def _metadata(container: Container, kernels: Iterable[Kernel]) -> bytes:
         instance = ET.SubElement(node, "instance", name=kernel.unit)
         fields = {"base": f"{kernel.base:#x}", "range": f"{kernel.span:#x}"}
         ET.SubElement(instance, "addrRemap", fields, port="S_AXI_CONTROL")
-    return ET.tostring(project, encoding="utf-8", xml_declaration=True)
+    text: bytes = ET.tostring(project, encoding="utf-8", xml_declaration=True)
+    return text
 
 
 def _memories(banks: Iterable[Bank]) -> bytes:
@@ -269,7 +270,9 @@ def _kernels(sections: dict[int, bytes], banks: tuple[Bank, ...]) -> tuple[Kerne
             raise ValueError(f"CONNECTIVITY names bank {memory} of {len(banks)}")
         wired[unit, argument] = banks[memory].name
     kernels = []
-    for unit, (kind, properties, base, label) in enumerate(_items(sections[IPS], IP, 8, "IP_LAYOUT")):
+    for unit, (kind, properties, base, label) in enumerate(
+        _items(sections[IPS], IP, 8, "IP_LAYOUT")
+    ):
         name, _, instance = _text(label).partition(":")
         if kind != IP_KERNEL:
             continue
