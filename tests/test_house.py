@@ -182,7 +182,7 @@ def test_the_wheel_has_one_top_level_import_name(built: tuple[Path, Path]) -> No
 def test_the_wheel_holds_every_source_and_text_of_the_repository(built: tuple[Path, Path]) -> None:
     sources = {str(name): name for name in repository_files() if name.suffix in SHIPPED_SUFFIXES}
     missing = {name.removeprefix("src/") for name in sources if name.startswith("src/")}
-    for folder in ("quant", "hls", "rtl", "sim"):
+    for folder in ("quant", "hls", "rtl", "sim", "host"):
         linked = {f"transfab/{name}" for name in sources if name.startswith(f"{folder}/")}
         assert linked, f"no file under {folder}/"
         missing |= linked

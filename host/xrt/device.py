@@ -26,8 +26,9 @@ from typing import Any, Final, Protocol
 
 from transfab.host.xrt.wire import Call, Closed, Stream, Value, fields, integer, text
 
-DONE: Final = integer(1, 1)
-FAILED: Final = integer(1, 0)
+DONE: Final = (integer(1, 1),)
+FAILED: Final = (integer(1, 0),)
+Answer = tuple[bytes | memoryview, ...]
 ARGUMENTS: Final = 0x10  # offset of the first register behind control and interrupts
 CONNECT_SECONDS: Final = 10.0
 
@@ -48,7 +49,7 @@ class Server:
         self.fabric = fabric
         self.ends = False
         self.banks: list[int] = []
-        self.calls: dict[int, Callable[[memoryview], bytes]] = {
+        self.calls: dict[int, Callable[[memoryview], Answer]] = {
             Call.CLOSE: self._close,
             Call.LOAD: self._load,
             Call.ALLOCATE: self._allocate,
@@ -71,36 +72,36 @@ class Server:
                 raise ValueError(f"the shim's call {call} is not served (served: {known})")
             stream.answer(self.calls[call](payload))
 
-    def _close(self, payload: memoryview) -> bytes:
+    def _close(self, payload: memoryview) -> Answer:
         self.ends = dict(fields(payload)).get(3) == 1  # else: before another xclbin
         return DONE
 
-    def _load(self, payload: memoryview) -> bytes:
+    def _load(self, payload: memoryview) -> Answer:
         parts = [value for number, value in fields(payload) if number == 8]
         banks = [dict(fields(part)) for part in parts if isinstance(part, memoryview)]
         self.banks = [_integer(bank, 7) for bank in banks]
         return DONE
 
-    def _allocate(self, payload: memoryview) -> bytes:
+    def _allocate(self, payload: memoryview) -> Answer:
         message = dict(fields(payload))
         fits = _integer(message, 1) + _integer(message, 2) <= sum(self.banks)
         return DONE if fits else FAILED
 
-    def _to_device(self, payload: memoryview) -> bytes:
+    def _to_device(self, payload: memoryview) -> Answer:
         message = dict(fields(payload))
         data = _bytes(message, 4)
         self.fabric.write_memory(_integer(message, 3), data)
-        return integer(1, len(data))
+        return (integer(1, len(data)),)
 
-    def _to_host(self, payload: memoryview) -> bytes:
+    def _to_host(self, payload: memoryview) -> Answer:
         message = dict(fields(payload))
         size = _integer(message, 5)
         data = self.fabric.read_memory(_integer(message, 4), size)
         if len(data) != size:
             raise ValueError(f"the fabric gave {len(data)} bytes of {size}")
-        return integer(1, size) + text(2, data)
+        return (integer(1, size), *text(2, data))
 
-    def _write_control(self, payload: memoryview) -> bytes:
+    def _write_control(self, payload: memoryview) -> Answer:
         message = dict(fields(payload))
         base, data = _integer(message, 2), _bytes(message, 4)
         words = struct.unpack(f"<{len(data) // 4}I", data)
@@ -115,20 +116,20 @@ class Server:
             self.fabric.write(base, words[0])
         return DONE
 
-    def _read_control(self, payload: memoryview) -> bytes:
+    def _read_control(self, payload: memoryview) -> Answer:
         return self._word(_integer(dict(fields(payload)), 2))
 
-    def _write_register(self, payload: memoryview) -> bytes:
+    def _write_register(self, payload: memoryview) -> Answer:
         message = dict(fields(payload))
         (word,) = struct.unpack("<I", _bytes(message, 3))
         self.fabric.write(_integer(message, 1) + _integer(message, 2), word)
         return DONE
 
-    def _read_register(self, payload: memoryview) -> bytes:
+    def _read_register(self, payload: memoryview) -> Answer:
         message = dict(fields(payload))
         return self._word(_integer(message, 1) + _integer(message, 2))
 
-    def _word(self, address: int) -> bytes:
+    def _word(self, address: int) -> Answer:
         return DONE + text(2, struct.pack("<I", self.fabric.read(address) & 0xFFFFFFFF))
 
 

@@ -20,9 +20,11 @@ from transfab.host.xrt.xclbin import Bank
 MODEL: Final = "data/emulation/unified/cpu_em/generic_pcie/model/genericpciemodel"
 SIZES: Final = {1 << (10 * power + bit): f"{1 << bit}{unit}" for power, unit in enumerate("KMGT", 1)
                 for bit in range(10)}  # fmt: skip
+# XRT's thread polls a kernel without a pause otherwise, in microseconds.
 QUIET: Final = """[Runtime]
 runtime_log = console
 verbosity = 3
+polling_throttle = 100
 [Emulation]
 print_infos_in_console = false
 print_warnings_in_console = false

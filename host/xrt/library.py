@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import shutil
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -85,6 +86,11 @@ def call(name: str) -> Callable[..., Any]:
     return function
 
 
+def emulated() -> bool:
+    """Whether the boards are XRT's software emulation."""
+    return _libraries()[1] is not None
+
+
 def lost(index: int) -> str | None:
     """Why an emulated device answers no more, else None. Always None on a board."""
     shim = _libraries()[1]
@@ -104,6 +110,14 @@ def forget(index: int) -> None:
     """What an earlier process of that device said when it ended."""
     if folder := os.environ.get("TRANSFAB_XRT_ERRORS"):
         Path(folder, f"device{index}.txt").unlink(missing_ok=True)
+
+
+def remove_files(index: int) -> None:
+    """The copies of xclbins that the shim has left of a device that is closed now."""
+    folder = os.environ.get("SDACCEL_EM_RUN_DIR")
+    if folder and emulated():
+        files = Path(folder, ".run", str(os.getpid()), "sw_emu", f"device{index}")
+        shutil.rmtree(files, ignore_errors=True)
 
 
 def process(index: int) -> int:

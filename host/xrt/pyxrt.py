@@ -11,17 +11,15 @@ from __future__ import annotations
 
 import ctypes
 import time
-import uuid as uuids
 import weakref
 from enum import IntEnum
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from transfab.host.xrt import xclbin as containers
-from transfab.host.xrt.library import XrtError, call, end, forget, lost
+from transfab.host.xrt.library import XrtError, call, emulated, end, forget, lost, remove_files
+from transfab.host.xrt.pyxrt_names import ert_cmd_state, uuid, xclbin, xclBOSyncDirection
 
 __all__ = [
     "XrtError",
@@ -39,25 +37,6 @@ Data = bytes | bytearray | memoryview | npt.NDArray[Any]
 COPY_BYTES: Final = 1 << 20
 
 
-class xclBOSyncDirection(IntEnum):
-    XCL_BO_SYNC_BO_TO_DEVICE = 0
-    XCL_BO_SYNC_BO_FROM_DEVICE = 1
-
-
-class ert_cmd_state(IntEnum):
-    ERT_CMD_STATE_NEW = 1
-    ERT_CMD_STATE_QUEUED = 2
-    ERT_CMD_STATE_RUNNING = 3
-    ERT_CMD_STATE_COMPLETED = 4
-    ERT_CMD_STATE_ERROR = 5
-    ERT_CMD_STATE_ABORT = 6
-    ERT_CMD_STATE_SUBMITTED = 7
-    ERT_CMD_STATE_TIMEOUT = 8
-    ERT_CMD_STATE_NORESPONSE = 9
-    ERT_CMD_STATE_SKERROR = 10
-    ERT_CMD_STATE_SKCRASHED = 11
-
-
 # XRT's scheduler in user space leaves a run NEW until it has completed.
 UNFINISHED: Final = (
     ert_cmd_state.ERT_CMD_STATE_NEW,
@@ -65,74 +44,7 @@ UNFINISHED: Final = (
     ert_cmd_state.ERT_CMD_STATE_RUNNING,
     ert_cmd_state.ERT_CMD_STATE_SUBMITTED,
 )
-FIRST_PAUSE, LAST_PAUSE, CLOSE_SECONDS = 20e-6, 1e-3, 5.0  # seconds
-
-
-class uuid:
-    """What identifies the content of an xclbin: 16 bytes."""
-
-    def __init__(self, value: str | bytes) -> None:
-        self.value = uuids.UUID(value).bytes if isinstance(value, str) else bytes(value)
-
-    def to_string(self) -> str:
-        return str(uuids.UUID(bytes=self.value))
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, uuid) and other.value == self.value
-
-    def __hash__(self) -> int:
-        return hash(self.value)
-
-
-class xclbinkernel:
-    def __init__(self, kernel: containers.Kernel) -> None:
-        self._kernel = kernel
-
-    def get_name(self) -> str:
-        return self._kernel.name
-
-    def get_num_args(self) -> int:
-        return len(self._kernel.arguments)
-
-
-class xclbinmem:
-    def __init__(self, bank: containers.Bank, index: int) -> None:
-        self._bank, self._index = bank, index
-
-    def get_tag(self) -> str:
-        return self._bank.name
-
-    def get_base_address(self) -> int:
-        return self._bank.base
-
-    def get_size_kb(self) -> int:
-        return self._bank.size // 1024
-
-    def get_used(self) -> bool:
-        return True
-
-    def get_index(self) -> int:
-        return self._index
-
-
-class xclbin:
-    """An xclbin file, read and checked. Raises ValueError for one that is damaged."""
-
-    def __init__(self, filename: str) -> None:
-        self.path = str(filename)
-        self.container = containers.read(Path(filename))
-
-    def get_uuid(self) -> uuid:
-        return uuid(self.container.uuid)
-
-    def get_kernels(self) -> list[xclbinkernel]:
-        return [xclbinkernel(kernel) for kernel in self.container.kernels]
-
-    def get_mems(self) -> list[xclbinmem]:
-        return [xclbinmem(bank, index) for index, bank in enumerate(self.container.banks)]
-
-    def get_xsa_name(self) -> str:
-        return self.container.platform
+FIRST_PAUSE, LAST_PAUSE, CLOSE_SECONDS = 200e-6, 1e-3, 5.0  # seconds
 
 
 class _Handle:
@@ -169,6 +81,7 @@ class device:
         self._what = f"device {which}"
         self._index = which if isinstance(which, int) else None
         self._children: list[weakref.ref[_Handle]] = []
+        self._banks = 0
         if isinstance(which, int):
             handle = call("xrtDeviceOpen")(which) if which >= 0 else None
         else:
@@ -176,7 +89,7 @@ class device:
         if not handle:
             raise XrtError(f"{self._what} is not there (xbutil examine lists the boards of a host)")
         self._handle = handle
-        self._close = weakref.finalize(self, call("xrtDeviceClose"), handle)
+        self._close = weakref.finalize(self, _close_device, handle, self._index)
 
     def load_xclbin(self, file: str | xclbin) -> uuid:
         container = file if isinstance(file, xclbin) else xclbin(file)
@@ -188,6 +101,7 @@ class device:
         self._check(what)
         if failed:
             raise XrtError(f"{what}: XRT refuses (see its message)")
+        self._banks = len(container.get_mems())
         return container.get_uuid()
 
     def get_xclbin_uuid(self) -> uuid:
@@ -229,6 +143,8 @@ class bo(_Handle):
     def __init__(self, owner: device, size: int, flag: int, group: int) -> None:
         what = f"{owner._what}, buffer of {size} bytes in bank {group}"
         owner._check(what)
+        if emulated() and not 0 <= group < owner._banks:  # the shim would take bank 0
+            raise XrtError(f"{what}: the xclbin has {owner._banks} banks (take kernel.group_id)")
         handle = call("xrtBOAlloc")(owner._handle, size, int(flag), group) if size > 0 else None
         super().__init__(owner, handle, "xrtBOFree", what)
 
@@ -324,9 +240,7 @@ class run(_Handle):
         self._arguments: dict[int, object] = {-1: of}  # kept open while this is
         self._close.detach()
         self._started: list[bool] = []  # shared with the function that closes
-        self._close = weakref.finalize(
-            self, _close_run, handle, self._started, of._device._index
-        )
+        self._close = weakref.finalize(self, _close_run, handle, self._started, of._device._index)
 
     def set_arg(self, index: int, value: int | bo) -> None:
         """A buffer, or an integer of 32 or 64 bits as the kernel's argument has."""
@@ -360,6 +274,12 @@ class run(_Handle):
 
     def state(self) -> ert_cmd_state:
         return ert_cmd_state(self._call("xrtRunState"))
+
+
+def _close_device(handle: int, index: int | None) -> None:
+    call("xrtDeviceClose")(handle)
+    if index is not None:
+        remove_files(index)
 
 
 def _close_run(handle: int, started: list[bool], index: int | None) -> None:

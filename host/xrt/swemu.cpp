@@ -13,17 +13,17 @@
 // Hidden symbols with names of the C library serve this library only. The two classes have the
 // layout of that version, which install.py checks by hash.
 
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <dlfcn.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -84,6 +84,7 @@ constexpr size_t kResponseHeader = 9;  // fixed64 size and its tag byte
 struct Device {
   pid_t process = 0;
   uint32_t call = 0;
+  char header[kRequestHeader] = {};
   bool header_is_next = true;
   bool response_header_is_next = true;
   bool lost = false;
@@ -158,7 +159,8 @@ void unix_socket::start_server(double, bool) {
   unlink(address.sun_path);
   const int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   const bool listens =
-      listener >= 0 && bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0 &&
+      listener >= 0 &&
+      bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0 &&
       listen(listener, 1) == 0;
   while (listens && fd < 0 && Left(end) > 0) {
     // Not to be inherited: another device's process would hold this one's stream open.
@@ -182,19 +184,29 @@ void unix_socket::start_server(double, bool) {
 
 ssize_t unix_socket::sk_write(const void* data, size_t size) {
   Device& device = Find(this);
-  if (device.header_is_next && size == kRequestHeader) {
-    std::memcpy(&device.call, static_cast<const char*>(data) + 10, sizeof(device.call));
-    if (device.call == kClose) closing = device.process;
-  }
   device.header_is_next = !device.header_is_next;
+  // A header waits for its payload: one message wakes the device's process once.
+  if (!device.header_is_next && size == kRequestHeader) {
+    std::memcpy(device.header, data, size);
+    std::memcpy(&device.call, device.header + 10, sizeof(device.call));
+    if (device.call == kClose) closing = device.process;
+    return static_cast<ssize_t>(size);
+  }
   const auto end = Deadline();
-  const char* next = static_cast<const char*>(data);
-  size_t left = size;
-  while (left > 0 && !device.lost) {
-    const ssize_t sent = send(fd, next, left, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (sent > 0) {
-      next += sent;
-      left -= static_cast<size_t>(sent);
+  iovec parts[2] = {{device.header, kRequestHeader}, {const_cast<void*>(data), size}};
+  while (parts[0].iov_len + parts[1].iov_len > 0 && !device.lost) {
+    msghdr message{};
+    message.msg_iov = parts;
+    message.msg_iovlen = 2;
+    const ssize_t sent = sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent >= 0) {
+      size_t gone = static_cast<size_t>(sent);
+      for (iovec& part : parts) {
+        const size_t of_this = std::min(gone, part.iov_len);
+        part.iov_base = static_cast<char*>(part.iov_base) + of_this;
+        part.iov_len -= of_this;
+        gone -= of_this;
+      }
     } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
       if (!Await(fd, POLLOUT, end)) Lose(device, true);
     } else if (errno != EINTR) {
@@ -253,7 +265,9 @@ ssize_t unix_socket::sk_read(void* data, size_t size) {
 
 // --- what this library takes from here instead of from the C library and protobuf ---
 
-TRANSFAB_HIDDEN int sigaction(int, const struct sigaction*, struct sigaction*) noexcept { return 0; }
+TRANSFAB_HIDDEN int sigaction(int, const struct sigaction*, struct sigaction*) noexcept {
+  return 0;
+}
 TRANSFAB_HIDDEN unsigned sleep(unsigned) { return 0; }
 
 TRANSFAB_HIDDEN pid_t fork() noexcept {
@@ -281,8 +295,7 @@ TRANSFAB_HIDDEN pid_t waitpid(pid_t, int*, int) {
 
 // Buffers are given back by munmap(address, size).
 TRANSFAB_HIDDEN int posix_memalign(void** address, size_t, size_t size) noexcept {
-  *address =
-      mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  *address = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   return *address == MAP_FAILED ? ENOMEM : 0;
 }
 

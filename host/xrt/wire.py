@@ -86,9 +86,9 @@ def integer(number: int, value: int) -> bytes:
     return bytes([number << 3 | VARINT]) + _packed(value)
 
 
-def text(number: int, data: bytes | memoryview) -> bytes:
-    """A field with bytes."""
-    return b"".join((bytes([number << 3 | BYTES]), _packed(len(data)), data))
+def text(number: int, data: bytes | memoryview) -> tuple[bytes, bytes | memoryview]:
+    """A field with bytes, in two parts: the data is not copied."""
+    return bytes([number << 3 | BYTES]) + _packed(len(data)), data
 
 
 def _packed(value: int) -> bytes:
@@ -106,29 +106,35 @@ class Stream:
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection
         self.buffer = bytearray(1 << 20)
+        self.filled = 0
 
     def receive(self) -> tuple[int, memoryview]:
         """The next request: number of the call, and its payload until the next `receive`.
 
         Raises Closed at the end of the stream, ValueError for what is no request.
         """
-        first, size, second, call = REQUEST.unpack(self._exactly(REQUEST.size))
+        self.filled = 0  # nothing follows a request before it is answered
+        self._fill(REQUEST.size)
+        first, size, second, call = REQUEST.unpack_from(self.buffer)
         if (first, second) != (FIXED64_1, FIXED32_2) or size > LONGEST:
             raise ValueError(f"no request: tags {first:#x} and {second:#x}, {size} bytes")
-        return call, self._exactly(size)
+        self._fill(REQUEST.size + size)
+        return call, memoryview(self.buffer)[REQUEST.size : REQUEST.size + size]
 
-    def answer(self, payload: bytes) -> None:
-        """Send a response."""
-        self.connection.sendall(b"".join((RESPONSE.pack(FIXED64_1, len(payload)), payload)))
+    def answer(self, parts: tuple[bytes | memoryview, ...]) -> None:
+        """Send a response, whose payload is the parts one after the other."""
+        size = sum(map(len, parts))
+        whole = (RESPONSE.pack(FIXED64_1, size), *parts)
+        sent = self.connection.sendmsg(whole)
+        if sent < RESPONSE.size + size:
+            self.connection.sendall(b"".join(whole)[sent:])
 
-    def _exactly(self, size: int) -> memoryview:
+    def _fill(self, size: int) -> None:
+        """Receive until the buffer holds so many bytes."""
         if size > len(self.buffer):
-            self.buffer = bytearray(size)
-        view = memoryview(self.buffer)[:size]
-        at = 0
-        while at < size:
-            got = self.connection.recv_into(view[at:])
+            self.buffer = self.buffer[: self.filled] + bytearray(size - self.filled)
+        while self.filled < size:
+            got = self.connection.recv_into(memoryview(self.buffer)[self.filled :])
             if got == 0:
                 raise Closed
-            at += got
-        return view
+            self.filled += got

@@ -1,9 +1,9 @@
-"""The xclbin container (axlf): what XRT needs to know of a bitstream, written and read.
+"""The xclbin container (axlf): what XRT needs to know of a bitstream, and how it is written.
 
 A header of 456 bytes, section headers of 40, then the sections, little-endian (xclbin.h of XRT):
 EMBEDDED_METADATA (XML: kernels, arguments, addresses), BITSTREAM, MEM_TOPOLOGY, CONNECTIVITY,
 IP_LAYOUT. A container of ours also has the sha256 of all else in USER_METADATA, so that any byte
-that changes is noticed. Such a container is for the emulation: it programs no FPGA.
+that changes is noticed. It is for the emulation: it programs no FPGA. xclbin_reader.py reads it.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ NAMES: Final = {
 }
 SOFTWARE_EMULATION, DDR4, IP_KERNEL = 5, 1, 1
 CONTROLS: Final = ("ap_ctrl_hs", "ap_ctrl_chain")
+WRITER: Final = b"transfab"  # in the header, where the name of a debug file may be
 DIGEST: Final = b"transfab sha256 "
 DIGEST_DIGITS: Final = 64
-LONGEST: Final = 1 << 30  # bytes; a container of a U55C's whole bitstream has some 100 MB
 
 
 @dataclass(frozen=True)
@@ -113,27 +113,12 @@ def write(container: Container, path: Path) -> bytes:
     head = HEAD.pack(
         *(MAGIC, -1, b"\xff" * 28, bytes(256), int.from_bytes(uuid[:8], "little")),
         *(at + len(body), 0, 0, 0, 2, 1, SOFTWARE_EMULATION, 0, bytes(16)),
-        *(container.platform.encode(), uuid, b"", len(sections)),
+        *(container.platform.encode(), uuid, WRITER, len(sections)),
     )
     whole = head + headers + body
     digest = hashlib.sha256(whole).hexdigest().encode()
     path.write_bytes(whole[:-DIGEST_DIGITS] + digest)
     return uuid
-
-
-def read(path: Path) -> Container:
-    """Read and check a container.
-
-    Raises ValueError, one line that names the file, for one that is damaged or says what this
-    format does not hold, and OSError where it cannot be read.
-    """
-    if path.stat().st_size > LONGEST:
-        raise ValueError(f"{path}: {path.stat().st_size} bytes, more than an xclbin's {LONGEST}")
-    data = path.read_bytes()
-    try:
-        return _read(data)
-    except (ValueError, struct.error, ET.ParseError, UnicodeDecodeError, OverflowError) as err:
-        raise ValueError(f"{path} is no whole xclbin: {err} (write or fetch it again)") from err
 
 
 def _check(container: Container) -> None:
@@ -217,85 +202,3 @@ def _ips(kernels: Iterable[Kernel]) -> bytes:
         for k in kernels
     ]
     return struct.pack("<i4x", len(packed)) + b"".join(packed)
-
-
-def _read(data: bytes) -> Container:
-    if len(data) < HEAD.size:
-        raise ValueError(f"{len(data)} bytes, less than its header's {HEAD.size}")
-    fields = HEAD.unpack_from(data)
-    magic, length, platform, uuid, count = fields[0], fields[5], fields[14], fields[15], fields[17]
-    if magic != MAGIC:
-        raise ValueError(f"it begins with {magic!r}, not {MAGIC!r}")
-    if length != len(data):
-        raise ValueError(f"its header says {length} bytes, and it has {len(data)}")
-    if HEAD.size + count * SECTION.size > len(data):
-        raise ValueError(f"{count} section headers do not fit into it")
-    sections: dict[int, bytes] = {}
-    for index in range(count):
-        kind, _, at, size = SECTION.unpack_from(data, HEAD.size + index * SECTION.size)
-        if at + size > len(data):
-            raise ValueError(f"section {NAMES.get(kind, kind)} reaches beyond its end")
-        sections[kind] = data[at : at + size]
-    if sections.get(USER, b"").startswith(DIGEST):
-        said = data[-DIGEST_DIGITS:]
-        zeroed = data[:-DIGEST_DIGITS] + b"0" * DIGEST_DIGITS
-        if hashlib.sha256(zeroed).hexdigest().encode() != said:
-            raise ValueError("its content does not have the sha256 that it names")
-    for kind, name in NAMES.items():
-        if kind not in sections:
-            raise ValueError(f"it has no section {name}")
-    banks = tuple(
-        Bank(_text(tag), base, size * 1024)
-        for _, _, size, base, tag in _items(sections[MEMORIES], MEMORY, 8, "MEM_TOPOLOGY")
-    )
-    kernels = _kernels(sections, banks)
-    return Container(kernels, banks, sections[BITSTREAM], _text(platform), uuid)
-
-
-def _items(data: bytes, item: struct.Struct, head: int, name: str) -> list[tuple[int, ...]]:
-    (count,) = struct.unpack_from("<i", data)
-    if count < 0 or head + count * item.size > len(data):
-        raise ValueError(f"{name} says {count} entries in {len(data)} bytes")
-    return [item.unpack_from(data, head + index * item.size) for index in range(count)]
-
-
-def _kernels(sections: dict[int, bytes], banks: tuple[Bank, ...]) -> tuple[Kernel, ...]:
-    """The kernels in the order of IP_LAYOUT, their arguments from the XML."""
-    described = {
-        str(node.get("name")): node for node in ET.fromstring(sections[METADATA]).iter("kernel")
-    }
-    wired: dict[tuple[int, int], str] = {}
-    for argument, unit, memory in _items(sections[CONNECTIONS], CONNECTION, 4, "CONNECTIVITY"):
-        if not 0 <= memory < len(banks):
-            raise ValueError(f"CONNECTIVITY names bank {memory} of {len(banks)}")
-        wired[unit, argument] = banks[memory].name
-    kernels = []
-    for unit, (kind, properties, base, label) in enumerate(
-        _items(sections[IPS], IP, 8, "IP_LAYOUT")
-    ):
-        name, _, instance = _text(label).partition(":")
-        if kind != IP_KERNEL:
-            continue
-        control = (properties >> 8) & 0xFF
-        if name not in described or control >= len(CONTROLS):
-            raise ValueError(f"IP_LAYOUT names {name} with control {control}, unknown to its XML")
-        node = described[name]
-        remap = node.find("instance/addrRemap")
-        span = int(remap.get("range", "0x10000"), 0) if remap is not None else 0x10000
-        arguments = tuple(
-            Argument(
-                str(argument.get("name")),
-                int(str(argument.get("offset")), 0),
-                int(str(argument.get("size")), 0),
-                wired.get((unit, int(str(argument.get("id")), 0))),
-            )
-            for argument in node.iter("arg")
-        )
-        unit_name = "" if instance == f"{name}_1" else instance
-        kernels.append(Kernel(name, base, arguments, CONTROLS[control], unit_name, span))
-    return tuple(kernels)
-
-
-def _text(field: int | bytes) -> str:
-    """A field of letters that ends at its first zero."""
-    return bytes(field).split(b"\0")[0].decode("ascii") if isinstance(field, bytes) else ""

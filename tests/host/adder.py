@@ -64,4 +64,7 @@ class Adder:
 def make(description: Mapping[str, Any], index: int) -> Adder:
     """The fabric of one board; "what" is a list with an entry a board."""
     behaviours = description.get("what", [])
-    return Adder(description["size"], index, behaviours[index] if index < len(behaviours) else "")
+    what = behaviours[index] if index < len(behaviours) else ""
+    if what == "never made":
+        raise RuntimeError("no such board")
+    return Adder(description["size"], index, what)
