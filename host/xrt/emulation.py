@@ -82,6 +82,7 @@ def environment(
     return {
         "EMCONFIG_PATH": str(folder),
         "SDACCEL_EM_RUN_DIR": str(folder / "run"),
+        "TRANSFAB_XRT_BOARDS": str(devices),
         "TRANSFAB_XRT_DESCRIPTION": str(folder / "fabric.json"),
         "TRANSFAB_XRT_ERRORS": str(folder),
         "TRANSFAB_XRT_FABRIC": fabric,

@@ -125,7 +125,7 @@ def _folder(command: list[str]) -> Path:
 
 
 def _fetch(work: Path, say: Callable[[str], None]) -> None:
-    """Download the packages, check their hashes, unpack them into `work`/root."""
+    """Download the packages, check their hashes, unpack them under `work`."""
     names = [f"{name}={version}" for name, version, _ in PACKAGES]
     say(f"fetching XRT {XRT} and what it needs")
     if (failure := _download(names, work)) is not None:

@@ -91,6 +91,12 @@ def emulated() -> bool:
     return _libraries()[1] is not None
 
 
+def there(index: int) -> bool:
+    """Whether there may be such a board: the shim would make one up for any index."""
+    boards = os.environ.get("TRANSFAB_XRT_BOARDS")
+    return index >= 0 and (boards is None or not emulated() or index < int(boards))
+
+
 def lost(index: int) -> str | None:
     """Why an emulated device answers no more, else None. Always None on a board."""
     shim = _libraries()[1]
@@ -112,10 +118,11 @@ def forget(index: int) -> None:
         Path(folder, f"device{index}.txt").unlink(missing_ok=True)
 
 
-def remove_files(index: int) -> None:
-    """The copies of xclbins that the shim has left of a device that is closed now."""
+def close_device(handle: int, index: int | None) -> None:
+    """Close a device and remove the copies of xclbins that the shim leaves of an emulated one."""
+    call("xrtDeviceClose")(handle)
     folder = os.environ.get("SDACCEL_EM_RUN_DIR")
-    if folder and emulated():
+    if folder and index is not None and emulated():
         files = Path(folder, ".run", str(os.getpid()), "sw_emu", f"device{index}")
         shutil.rmtree(files, ignore_errors=True)
 

@@ -18,7 +18,16 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from transfab.host.xrt.library import XrtError, call, emulated, end, forget, lost, remove_files
+from transfab.host.xrt.library import (
+    XrtError,
+    call,
+    close_device,
+    emulated,
+    end,
+    forget,
+    lost,
+    there,
+)
 from transfab.host.xrt.pyxrt_names import ert_cmd_state, uuid, xclbin, xclBOSyncDirection
 
 __all__ = [
@@ -35,6 +44,7 @@ __all__ = [
 Data = bytes | bytearray | memoryview | npt.NDArray[Any]
 # The shim copies through its stack.
 COPY_BYTES: Final = 1 << 20
+ALONE: Final = "registers need kernel.exclusive and an offset inside the kernel's"
 
 
 # XRT's scheduler in user space leaves a run NEW until it has completed.
@@ -69,9 +79,9 @@ class _Handle:
         self._device._check(self._what)
         return result
 
-    def _done(self, name: str, *arguments: Any) -> None:
+    def _done(self, name: str, *arguments: Any, way_out: str = "see XRT's message") -> None:
         if self._call(name, *arguments):
-            raise XrtError(f"{self._what}: {name}{arguments} failed (see XRT's message)")
+            raise XrtError(f"{self._what}: {name} failed ({way_out})")
 
 
 class device:
@@ -83,13 +93,13 @@ class device:
         self._children: list[weakref.ref[_Handle]] = []
         self._banks = 0
         if isinstance(which, int):
-            handle = call("xrtDeviceOpen")(which) if which >= 0 else None
+            handle = call("xrtDeviceOpen")(which) if there(which) else None
         else:
             handle = call("xrtDeviceOpenByBDF")(which.encode())
         if not handle:
             raise XrtError(f"{self._what} is not there (xbutil examine lists the boards of a host)")
         self._handle = handle
-        self._close = weakref.finalize(self, _close_device, handle, self._index)
+        self._close = weakref.finalize(self, close_device, handle, self._index)
 
     def load_xclbin(self, file: str | xclbin) -> uuid:
         container = file if isinstance(file, xclbin) else xclbin(file)
@@ -215,12 +225,12 @@ class kernel(_Handle):
     def read_register(self, offset: int) -> int:
         """A register of the compute unit; needs exclusive access."""
         value = ctypes.c_uint32()
-        self._done("xrtKernelReadRegister", offset, ctypes.byref(value))
+        self._done("xrtKernelReadRegister", offset, ctypes.byref(value), way_out=ALONE)
         return value.value
 
     def write_register(self, offset: int, value: int) -> None:
         """Needs exclusive access."""
-        self._done("xrtKernelWriteRegister", offset, value)
+        self._done("xrtKernelWriteRegister", offset, value, way_out=ALONE)
 
     def __call__(self, *arguments: int | bo) -> run:
         started = run(self)
@@ -274,12 +284,6 @@ class run(_Handle):
 
     def state(self) -> ert_cmd_state:
         return ert_cmd_state(self._call("xrtRunState"))
-
-
-def _close_device(handle: int, index: int | None) -> None:
-    call("xrtDeviceClose")(handle)
-    if index is not None:
-        remove_files(index)
 
 
 def _close_run(handle: int, started: list[bool], index: int | None) -> None:

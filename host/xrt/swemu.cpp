@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <cstdint>
@@ -87,8 +88,8 @@ struct Device {
   char header[kRequestHeader] = {};
   bool header_is_next = true;
   bool response_header_is_next = true;
-  bool lost = false;
-  bool silent = false;  // lost because it did not answer in time
+  std::atomic<bool> lost{false};
+  std::atomic<bool> silent{false};  // lost because it did not answer in time
 };
 
 std::mutex guard;
@@ -105,7 +106,7 @@ Device& Find(const unix_socket* socket) {
 
 void Lose(Device& device, bool silent) {
   if (device.lost) return;
-  device.silent = silent;
+  device.silent = silent;  // read after `lost`
   device.lost = true;
   if (device.process > 0) kill(device.process, SIGKILL);
 }
@@ -174,12 +175,12 @@ void unix_socket::start_server(double, bool) {
   int index = -1;
   const size_t at = name.rfind("/device");
   if (at != std::string::npos) index = std::atoi(name.c_str() + at + 7);
-  Device device;
-  device.process = process;
-  if (fd < 0) Lose(device, listens && Left(end) == 0);
   std::lock_guard<std::mutex> lock(guard);
-  by_socket[this] = device;
+  by_socket.erase(this);  // of a socket that was at this address before
+  Device& device = by_socket[this];
+  device.process = process;
   by_index[index] = this;
+  if (fd < 0) Lose(device, listens && Left(end) == 0);
 }
 
 ssize_t unix_socket::sk_write(const void* data, size_t size) {
@@ -235,7 +236,6 @@ ssize_t unix_socket::sk_read(void* data, size_t size) {
     }
   }
   if (left == 0) return static_cast<ssize_t>(size);
-  // A payload that was lost half way: its size is already fixed, so its fields are filled up.
   const std::string nothing = Nothing(device.call);
   char* out = static_cast<char*>(data);
   if (header && size == kResponseHeader) {
@@ -244,22 +244,14 @@ ssize_t unix_socket::sk_read(void* data, size_t size) {
     std::memcpy(out + 1, &length, sizeof(length));
     return static_cast<ssize_t>(size);
   }
-  std::memcpy(out, nothing.data(), std::min(size, nothing.size()));
-  // Unknown field 15, a string, covers what is left; one byte or two cannot, but no response with
-  // a header of its own is that short of the made-up one.
-  size_t at = nothing.size();
-  if (size > at) {
-    size_t length = size - at - 1;
-    size_t digits = 1;
-    while (digits < 5 && (length - digits) >> (7 * digits) != 0) ++digits;
-    length -= digits;
-    out[at++] = 0x7a;
-    for (size_t digit = 0; digit < digits; ++digit) {
-      const auto seven = static_cast<unsigned char>((length >> (7 * digit)) & 0x7f);
-      out[at++] = static_cast<char>(seven | (digit + 1 < digits ? 0x80 : 0));
-    }
-    std::memset(out + at, 0, size - at);
+  // Padded to the size that was announced: one byte in the first integer, else empty fields 15.
+  std::string filled = nothing;
+  if (size % 2 != filled.size() % 2) {
+    filled[1] = static_cast<char>(filled[1] | 0x80);
+    filled.insert(2, 1, '\0');
   }
+  while (filled.size() < size) filled += std::string("\x78\x00", 2);
+  std::memcpy(out, filled.data(), size);
   return static_cast<ssize_t>(size);
 }
 

@@ -83,6 +83,17 @@ def test_a_device_process_killed_in_a_transfer_is_one_error(tmp_path: Path) -> N
     assert boards.result("0") == added(data[0], 7)
 
 
+@pytest.mark.parametrize("size", [98_303, 98_304])
+def test_an_answer_that_breaks_off_is_one_error(tmp_path: Path, size: int) -> None:
+    boards = make_boards(tmp_path, 2, ["breaks off"])
+    data = [boards.data("0", size), boards.data("1")]
+    found = boards.play("misbehaves")
+    assert "the process of device 0 has ended (" in found["error"]
+    assert found["seconds"] < 2.0
+    assert boards.result("1") == added(data[1], 8)
+    assert boards.result("0") == added(data[0], 7)
+
+
 def test_an_allocation_beyond_memory_is_one_error(tmp_path: Path) -> None:
     boards = make_boards(tmp_path, 1)
     data = boards.data("0")
@@ -115,7 +126,13 @@ def test_registers_copies_and_maps_reach_the_board(tmp_path: Path) -> None:
     assert target == 1 << 23
     assert boards.result("0") == bytes(64) + data[64:]
     assert found["closed"] == "device 1, buffer of 3000001 bytes in bank 0 is closed"
-    assert all(error and "\n" not in error for error in found["errors"])
+    assert found["errors"] == [
+        "device 1, kernel adder: argument 1 is no pointer",
+        "device 1, kernel adder: xrtKernelReadRegister failed "
+        "(registers need kernel.exclusive and an offset inside the kernel's)",
+        "device 1, kernel nothing: XRT refuses (see its message)",
+        "device 7 is not there (xbutil examine lists the boards of a host)",
+    ]
 
 
 def test_another_xclbin_can_be_loaded_on_an_open_board(tmp_path: Path) -> None:
