@@ -45,7 +45,8 @@ PACKAGES: Final = (
         "3e80caec26a4ee663dc2e4fdaf10b0f03308284f7e44248290b8dd18de4ca237",
     ),
 )
-SOURCE: Final = Path(__file__).with_name("swemu.cpp")
+SOURCES: Final = tuple(Path(__file__).with_name(f"swemu{end}") for end in (".cpp", "_process.cpp"))
+HEADER: Final = SOURCES[0].with_suffix(".hpp")
 SHIM: Final = "libxrt_swemu.so.2"
 # What the shim and the binding load; the shim itself is linked here.
 LIBRARIES: Final = (
@@ -55,7 +56,7 @@ LIBRARIES: Final = (
     "libboost_filesystem.so.1.74.0",
 )
 COMPILE: Final = ("-std=c++17", "-O2", "-fPIC", "-Wall", "-Wextra", "-Wconversion")
-# The functions of swemu.cpp stand first, so theirs are the definitions that count.
+# Our functions stand first, so theirs are the definitions that count.
 LINK: Final = ("-shared", f"-Wl,-soname,{SHIM}", "-Wl,--allow-multiple-definition")
 SECONDS: Final = 300
 
@@ -121,7 +122,9 @@ def install(say: Callable[[str], None] = print) -> Path:
 
 def _folder(command: list[str]) -> Path:
     pins = " ".join(digest for _, _, digest in PACKAGES)
-    return cache_folder() / f"xrt-{fingerprint(command, (*COMPILE, *LINK, pins), [SOURCE])}"
+    return (
+        cache_folder() / f"xrt-{fingerprint(command, (*COMPILE, *LINK, pins), [*SOURCES, HEADER])}"
+    )
 
 
 def _fetch(work: Path, say: Callable[[str], None]) -> None:
@@ -174,12 +177,17 @@ def _link(command: list[str], work: Path) -> None:
     os.symlink("root/usr/include/xrt", work / "include")
     for name in LIBRARIES:
         os.symlink(f"../root/usr/lib/x86_64-linux-gnu/{name}", lib / name)
-    piece = work / "swemu.o"
-    run([[*command, *COMPILE, "-o", str(piece), "-c", str(SOURCE)]])
+    pieces = [str(work / f"{source.stem}.o") for source in SOURCES]
+    run(
+        [
+            [*command, *COMPILE, "-o", piece, "-c", str(source)]
+            for source, piece in zip(SOURCES, pieces, strict=True)
+        ]
+    )
     archive = ["-Wl,--whole-archive", str(found / "libxrt_swemu.a"), "-Wl,--no-whole-archive"]
     libraries = [f"-L{lib}", *(f"-l:{name}" for name in LIBRARIES if "xrt_core." not in name)]
     target = ["-Wl,-rpath,$ORIGIN", "-l:libuuid.so.1", "-lpthread", "-ldl", "-o", str(lib / SHIM)]
-    run([[*command, *LINK, str(piece), *archive, *libraries, *target]])
+    run([[*command, *LINK, *pieces, *archive, *libraries, *target]])
     digests = {name: _digest(lib / name) for name in (*LIBRARIES, SHIM)}
     (work / "digests.json").write_text(json.dumps(digests), encoding="utf-8")
 

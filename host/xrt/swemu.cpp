@@ -10,14 +10,15 @@
 // that says "finished" (so that XRT's scheduler thread lets go of its commands), and the binding
 // asks TransfabLost after each call, so that no such answer is ever taken for a result.
 //
-// Hidden symbols with names of the C library serve this library only. The two classes have the
-// layout of that version, which install.py checks by hash.
+// swemu_process.cpp has what is taken from the C library otherwise. The two classes have the layout
+// of that version, which install.py checks by hash.
+
+#include "swemu.hpp"
 
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -37,7 +38,6 @@
 #include <mutex>
 #include <string>
 
-#define TRANSFAB_HIDDEN extern "C" __attribute__((visibility("hidden")))
 #define TRANSFAB_API extern "C" __attribute__((visibility("default")))
 
 class unix_socket {
@@ -96,8 +96,6 @@ std::mutex guard;
 std::map<const unix_socket*, Device> by_socket;
 std::map<int, const unix_socket*> by_index;
 double seconds_to_answer = 30.0;
-thread_local pid_t last_forked = 0;
-thread_local pid_t closing = 0;
 
 Device& Find(const unix_socket* socket) {
   std::lock_guard<std::mutex> lock(guard);
@@ -255,47 +253,13 @@ ssize_t unix_socket::sk_read(void* data, size_t size) {
   return static_cast<ssize_t>(size);
 }
 
-// --- what this library takes from here instead of from the C library and protobuf ---
-
-TRANSFAB_HIDDEN int sigaction(int, const struct sigaction*, struct sigaction*) noexcept {
-  return 0;
-}
-TRANSFAB_HIDDEN unsigned sleep(unsigned) { return 0; }
-
-TRANSFAB_HIDDEN pid_t fork() noexcept {
-  static const auto real = reinterpret_cast<pid_t (*)()>(dlsym(RTLD_NEXT, "fork"));
-  const pid_t child = real();
-  if (child != 0) last_forked = child;
-  return child;
-}
-
-// Closing waits for "any child of this group": only the device's own process is meant. Once it is
-// gone the device may be opened and loaded again.
-TRANSFAB_HIDDEN pid_t waitpid(pid_t, int*, int) {
-  const auto end = Clock::now() + std::chrono::seconds(5);
-  while (closing > 0 && wait4(closing, nullptr, WNOHANG, nullptr) == 0) {
-    if (Left(end) == 0) kill(closing, SIGKILL);
-    usleep(1000);
-  }
+void Forget(pid_t process) {
   std::lock_guard<std::mutex> lock(guard);
   for (auto entry = by_index.begin(); entry != by_index.end();) {
-    const bool closed = by_socket[entry->second].process == closing;
-    entry = closed ? by_index.erase(entry) : std::next(entry);
+    const bool found = by_socket[entry->second].process == process;
+    entry = found ? by_index.erase(entry) : std::next(entry);
   }
-  return 0;
 }
-
-// Buffers are given back by munmap(address, size).
-TRANSFAB_HIDDEN int posix_memalign(void** address, size_t, size_t size) noexcept {
-  *address = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  return *address == MAP_FAILED ? ENOMEM : 0;
-}
-
-namespace google {
-namespace protobuf {
-__attribute__((visibility("hidden"))) void ShutdownProtobufLibrary() {}
-}  // namespace protobuf
-}  // namespace google
 
 // --- what the binding asks ---
 
