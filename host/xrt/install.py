@@ -55,7 +55,15 @@ LIBRARIES: Final = (
     "libprotobuf.so.32",
     "libboost_filesystem.so.1.74.0",
 )
-COMPILE: Final = ("-std=c++17", "-O2", "-fPIC", "-Wall", "-Wextra", "-Wconversion")
+COMPILE: Final = (
+    "-std=c++17",
+    "-O2",
+    "-fPIC",
+    "-fvisibility=hidden",
+    "-Wall",
+    "-Wextra",
+    "-Wconversion",
+)
 # Our functions stand first, so theirs are the definitions that count.
 LINK: Final = ("-shared", f"-Wl,-soname,{SHIM}", "-Wl,--allow-multiple-definition")
 SECONDS: Final = 300
@@ -90,45 +98,60 @@ def install(say: Callable[[str], None] = print) -> Path:
     command = compiler()
     if command is None:
         raise XrtMissing(missing_compiler())
+    if (found := installed()) is not None:
+        return found
     for tool in ("apt-get", "dpkg-deb"):
         if shutil.which(tool) is None:
             raise XrtMissing(f"no {tool}: XRT is unpacked from Debian's packages (use Debian 12)")
     if platform.machine() != "x86_64":
         raise XrtMissing(f"XRT's packages are pinned for x86_64, not {platform.machine()}")
-    if (tree := installed()) is not None:
-        return tree
-    tree = _folder(command)
+    tree, packages = _folder(command), _packages()
+    if tree.exists() and installed() is None:  # damaged, by what they were made of perhaps
+        shutil.rmtree(packages, ignore_errors=True)
+        shutil.rmtree(tree, ignore_errors=True)
+    _once(packages, lambda work: _fetch(work, say))
+    say(f"relinking the software-emulation shim in {tree}")
     try:
-        tree.parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=f"{tree.name}.", dir=tree.parent))
-    except OSError as err:
-        raise XrtMissing(
-            f"cannot write {tree.parent}: {err.strerror} (set XDG_CACHE_HOME)"
-        ) from err
-    try:
-        _fetch(work, say)
-        say("relinking the software-emulation shim")
-        _link(command, work)
-        if tree.exists():  # broken, or another process was faster
-            os.replace(tree, work / "old")
-        os.replace(work, tree)
+        _once(tree, lambda work: _link(command, packages, work))
     except CompileError as err:
-        raise XrtMissing(f"{err.summary}: {err.output.strip().splitlines()[-1:]}") from err
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-    shutil.rmtree(tree / "old", ignore_errors=True)
+        last = err.output.strip().splitlines()[-1:]
+        raise XrtMissing(": ".join([err.summary, *last])) from err
     return tree
 
 
 def _folder(command: list[str]) -> Path:
-    pins = " ".join(digest for _, _, digest in PACKAGES)
-    return (
-        cache_folder() / f"xrt-{fingerprint(command, (*COMPILE, *LINK, pins), [*SOURCES, HEADER])}"
-    )
+    name = fingerprint(command, (*COMPILE, *LINK, _packages().name), [*SOURCES, HEADER])
+    return (cache_folder() / f"xrt-{name}").absolute()
+
+
+def _packages() -> Path:
+    pins = "".join(digest for _, _, digest in PACKAGES)
+    name = hashlib.sha256(pins.encode()).hexdigest()[:16]
+    return (cache_folder() / f"xrt-packages-{name}").absolute()
+
+
+def _once(target: Path, make: Callable[[Path], None]) -> None:
+    """A folder of the cache, made under another name first unless it is there."""
+    if target.exists():
+        return
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=f"{target.name}.", dir=target.parent))
+    except OSError as err:
+        why = f"cannot write {target.parent}: {err.strerror} (set XDG_CACHE_HOME)"
+        raise XrtMissing(why) from err
+    try:
+        make(work)
+        os.replace(work, target)
+    except OSError:
+        if not target.exists():  # else another process was faster
+            raise
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
 
 
 def _fetch(work: Path, say: Callable[[str], None]) -> None:
-    """Download the packages, check their hashes, unpack them under `work`."""
+    """Download the packages, check their hashes, unpack them into `work`."""
     names = [f"{name}={version}" for name, version, _ in PACKAGES]
     say(f"fetching XRT {XRT} and what it needs")
     if (failure := _download(names, work)) is not None:
@@ -144,11 +167,10 @@ def _fetch(work: Path, say: Callable[[str], None]) -> None:
         if (found := _digest(package)) != digest:
             raise XrtMissing(
                 f"{name} {version} has sha256 {found}, not {digest}: the relinked shim relies on "
-                "the layout of that build (delete the file and fetch it from Debian's archive)"
+                "the layout of that build (take Debian's own archive as apt's source)"
             )
-        if (
-            failure := _tool(["dpkg-deb", "-x", str(package), str(work / "root")], work)
-        ) is not None:
+        failure = _tool(["dpkg-deb", "-x", str(package), str(work)], work)
+        if failure is not None:
             raise XrtMissing(f"{package.name} cannot be unpacked: {failure} (is the disk full?)")
         package.unlink()
 
@@ -169,14 +191,14 @@ def _tool(command: list[str], work: Path) -> str | None:
     return (lines or [f"exit status {done.returncode}"])[-1] if done.returncode else None
 
 
-def _link(command: list[str], work: Path) -> None:
+def _link(command: list[str], packages: Path, work: Path) -> None:
     """The shim from its static archive, and the tree of links that XILINX_XRT wants."""
-    found = work / "root/usr/lib/x86_64-linux-gnu"
+    found = packages / "usr/lib/x86_64-linux-gnu"
     lib = work / "lib"
     lib.mkdir()
-    os.symlink("root/usr/include/xrt", work / "include")
+    os.symlink(packages / "usr/include/xrt", work / "include")
     for name in LIBRARIES:
-        os.symlink(f"../root/usr/lib/x86_64-linux-gnu/{name}", lib / name)
+        os.symlink(found / name, lib / name)
     pieces = [str(work / f"{source.stem}.o") for source in SOURCES]
     run(
         [

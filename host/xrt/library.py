@@ -67,7 +67,7 @@ def _libraries() -> tuple[ctypes.CDLL, ctypes.CDLL | None]:
         core = _declared(ctypes.CDLL(str(path)), SIGNATURES)
         if not emulated:
             return core, None
-        shim = ctypes.CDLL(str(path.with_name("libxrt_swemu.so.2")), ctypes.RTLD_GLOBAL)
+        shim = ctypes.CDLL(str(path.with_name("libxrt_swemu.so.2")))
         return core, _declared(shim, EMULATION)
     except (OSError, AttributeError) as err:
         raise XrtError(f"{root} has an XRT that does not load: {err}") from err

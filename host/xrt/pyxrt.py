@@ -68,6 +68,7 @@ class _Handle:
             raise XrtError(f"{what}: XRT refuses (see its message)")
         self._handle = handle
         self._close = weakref.finalize(self, call(close), handle)
+        owner._children = [child for child in owner._children if child() is not None]
         owner._children.append(weakref.ref(self))
         owner._check(what)
 

@@ -33,7 +33,11 @@ NAMES: Final = {
     IPS: "IP_LAYOUT",
 }
 SOFTWARE_EMULATION, DDR4, IP_KERNEL = 5, 1, 1
-CONTROLS: Final = ("ap_ctrl_hs", "ap_ctrl_chain")
+# In the order of xclbin.h; `write` takes the first two.
+CONTROLS: Final = (
+    *("ap_ctrl_hs", "ap_ctrl_chain", "ap_ctrl_none"),
+    *("ap_ctrl_me", "accel_adapter", "fast_adapter"),
+)
 WRITER: Final = b"transfab"  # in the header, where the name of a debug file may be
 DIGEST: Final = b"transfab sha256 "
 DIGEST_DIGITS: Final = 64
@@ -133,8 +137,10 @@ def _check(container: Container) -> None:
         if bank.base % 1024 or bank.size % 1024 or bank.size <= 0 or len(bank.name) > 15:
             raise ValueError(f"a bank has whole KiB and at most 15 letters, not {bank}")
     for kernel in container.kernels:
-        if kernel.control not in CONTROLS:
-            raise ValueError(f"control of {kernel.name} must be one of {CONTROLS}")
+        if kernel.control not in CONTROLS[:2]:
+            raise ValueError(
+                f"control of {kernel.name} must be one of {CONTROLS[:2]}, not {kernel.control}"
+            )
         if len(f"{kernel.name}:{kernel.unit}") > 63:
             raise ValueError(f"{kernel.name}:{kernel.unit} has more than 63 letters")
         for argument in kernel.arguments:

@@ -140,19 +140,22 @@ def test_another_xclbin_can_be_loaded_on_an_open_board(tmp_path: Path) -> None:
     other = Container(CONTAINER.kernels, CONTAINER.banks, bitstream=b"another")
     uuid = write(other, tmp_path / "other.xclbin")
     data = boards.data("0")
-    first, second, loaded = boards.play("twice")["uuids"]
+    found = boards.play("twice")
+    first, second, loaded = found["uuids"]
     assert bytes.fromhex(first.replace("-", "")) == uuid
     assert second == loaded != first
+    assert found["child"] == 3  # closing a board leaves other children of the process alone
     assert boards.result("0") == added(data, 7)
 
 
 def test_a_host_that_is_killed_leaves_no_device_process(tmp_path: Path) -> None:
-    boards = make_boards(tmp_path, 1)
+    boards = make_boards(tmp_path, 2)
     with boards.start("waits") as host:
         assert host.stdout is not None
-        device = int(host.stdout.readline())
+        devices = [int(process) for process in host.stdout.readline().split()]
+        assert len(devices) == 2
         os.kill(host.pid, signal.SIGKILL)
-    assert ended(device)
+    assert all(ended(device) for device in devices)
 
 
 def test_a_round_trip_of_98304_bytes_takes_less_than_1200_us(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -159,20 +160,23 @@ def registers() -> Result:
 
 
 def twice() -> Result:
-    """Another xclbin on an open board."""
+    """Another xclbin on an open board, in a process with a child that has ended and waits."""
     board = pyxrt.device(0)
+    child = subprocess.Popen(["sh", "-c", "exit 3"])
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
     first = board.load_xclbin(str(FOLDER / "other.xclbin"))
     second = board.load_xclbin(str(FOLDER / "adder.xclbin"))
     uuids = [first.to_string(), second.to_string(), board.get_xclbin_uuid().to_string()]
     add(board, "0", 7)
-    return {"uuids": uuids}
+    return {"uuids": uuids, "child": child.wait()}
 
 
 def waits() -> Result:
-    """Holds a board for longer than its test lasts."""
-    board = pyxrt.device(0)
-    board.load_xclbin(str(FOLDER / "adder.xclbin"))
-    print(library.process(0), flush=True)
+    """Holds two boards for longer than its test lasts."""
+    boards = [pyxrt.device(index) for index in range(2)]
+    for board in boards:
+        board.load_xclbin(str(FOLDER / "adder.xclbin"))
+    print(library.process(0), library.process(1), flush=True)
     time.sleep(600)
     return {}
 
