@@ -22,7 +22,7 @@ SIZES: Final = {1 << (10 * power + bit): f"{1 << bit}{unit}" for power, unit in 
                 for bit in range(10)}  # fmt: skip
 # XRT's thread polls a kernel without a pause otherwise, in microseconds.
 QUIET: Final = """[Runtime]
-runtime_log = console
+runtime_log = {log}
 verbosity = 3
 polling_throttle = 100
 [Emulation]
@@ -61,7 +61,8 @@ def environment(
     if root is None:
         raise XrtMissing("XRT is not installed (python -m transfab.host.xrt.install)")
     (folder / "run").mkdir(parents=True, exist_ok=True)
-    (folder / "xrt.ini").write_text(QUIET, encoding="utf-8")
+    log = folder / "xrt.log"
+    (folder / "xrt.ini").write_text(QUIET.format(log=log), encoding="utf-8")
     board = {
         "Name": "transfab_emulated",
         "DdrBanks": [{"Name": bank.name, "Size": SIZES[bank.size]} for bank in banks],
@@ -86,6 +87,7 @@ def environment(
         "TRANSFAB_XRT_DESCRIPTION": str(folder / "fabric.json"),
         "TRANSFAB_XRT_ERRORS": str(folder),
         "TRANSFAB_XRT_FABRIC": fabric,
+        "TRANSFAB_XRT_LOG": str(log),
         "USER": os.environ.get("USER") or "transfab",  # names the folder of the sockets in /tmp
         "XCL_EMULATION_MODE": "sw_emu",
         "XILINX_VITIS": str(folder),

@@ -112,6 +112,19 @@ def lost(index: int) -> str | None:
     return f"the process of device {index} has ended: {said}"
 
 
+def reason() -> str:
+    """What XRT said of the call that has just failed; on a board it says so on the console."""
+    if (log := os.environ.get("TRANSFAB_XRT_LOG")) is None:
+        return "see XRT's message"
+    try:
+        lines = Path(log).read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return f"no reason in {log}"
+    errors = [line.partition("ERROR: ")[2] for line in lines if "ERROR: " in line]
+    Path(log).write_bytes(b"")  # XRT appends
+    return f"XRT: {errors[-1]}" if errors else f"no reason in {log}"
+
+
 def forget(index: int) -> None:
     """What an earlier process of that device said when it ended."""
     if folder := os.environ.get("TRANSFAB_XRT_ERRORS"):

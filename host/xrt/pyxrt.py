@@ -1,10 +1,9 @@
 """What a driver needs of AMD's `pyxrt`, under the same names, over XRT's C interface.
 
-AMD's module is in no package registry: it comes with XRT. A driver does `import pyxrt` where that
-works and takes this module otherwise; against the emulation it must take this one, which sees that
-a device process has ended. Beyond AMD's: `kernel.read_register` and `write_register`, which later
-versions of pyxrt have dropped, `bo.copy`, 64-bit scalars, and `device.close`. Every failure is an
-XrtError of one line; AMD's raises RuntimeError, of which that is one.
+AMD's comes with XRT, from no package registry. A driver does `import pyxrt` where that works and
+takes this module otherwise; against the emulation it must take this one, which sees that a device
+process has ended. Beyond AMD's: `kernel.read_register` and `write_register`, which later versions
+have dropped, `bo.copy`, 64-bit scalars, `device.close`. Failures are XrtErrors of one line.
 """
 
 from __future__ import annotations
@@ -26,6 +25,7 @@ from transfab.host.xrt.library import (
     end,
     forget,
     lost,
+    reason,
     there,
 )
 from transfab.host.xrt.pyxrt_names import ert_cmd_state, uuid, xclbin, xclBOSyncDirection
@@ -44,7 +44,7 @@ __all__ = [
 Data = bytes | bytearray | memoryview | npt.NDArray[Any]
 # The shim copies through its stack.
 COPY_BYTES: Final = 1 << 20
-ALONE: Final = "registers need kernel.exclusive and an offset inside the kernel's"
+ALONE: Final = "; registers need kernel.exclusive and an offset inside the kernel's"
 
 
 # XRT's scheduler in user space leaves a run NEW until it has completed.
@@ -65,7 +65,7 @@ class _Handle:
         self._what = what
         if not handle:
             owner._check(what)  # a device that is lost is the better reason
-            raise XrtError(f"{what}: XRT refuses (see its message)")
+            raise XrtError(f"{what}: refused ({reason()})")
         self._handle = handle
         self._close = weakref.finalize(self, call(close), handle)
         owner._children = [child for child in owner._children if child() is not None]
@@ -80,9 +80,9 @@ class _Handle:
         self._device._check(self._what)
         return result
 
-    def _done(self, name: str, *arguments: Any, way_out: str = "see XRT's message") -> None:
+    def _done(self, name: str, *arguments: Any, way_out: str = "") -> None:
         if self._call(name, *arguments):
-            raise XrtError(f"{self._what}: {name} failed ({way_out})")
+            raise XrtError(f"{self._what}: {name} failed ({reason()}{way_out})")
 
 
 class device:
@@ -90,13 +90,14 @@ class device:
 
     def __init__(self, which: int | str) -> None:
         self._what = f"device {which}"
-        self._index = which if isinstance(which, int) else None
+        # A digit string is an index to XRT, too, and the only bus id of an emulated board.
+        self._index = int(which) if isinstance(which, int) or which.isdigit() else None
         self._children: list[weakref.ref[_Handle]] = []
         self._banks = 0
-        if isinstance(which, int):
-            handle = call("xrtDeviceOpen")(which) if there(which) else None
+        if self._index is None:
+            handle = call("xrtDeviceOpenByBDF")(str(which).encode())
         else:
-            handle = call("xrtDeviceOpenByBDF")(which.encode())
+            handle = call("xrtDeviceOpen")(self._index) if there(self._index) else None
         if not handle:
             raise XrtError(f"{self._what} is not there (xbutil examine lists the boards of a host)")
         self._handle = handle
@@ -111,7 +112,7 @@ class device:
         failed = call("xrtDeviceLoadXclbinFile")(self._handle, container.path.encode())
         self._check(what)
         if failed:
-            raise XrtError(f"{what}: XRT refuses (see its message)")
+            raise XrtError(f"{what}: refused ({reason()})")
         self._banks = len(container.get_mems())
         return container.get_uuid()
 

@@ -98,7 +98,8 @@ def test_an_allocation_beyond_memory_is_one_error(tmp_path: Path) -> None:
     boards = make_boards(tmp_path, 1)
     data = boards.data("0")
     found = boards.play("beyond")
-    assert found["error"].startswith("device 0, buffer of 1073741824 bytes in bank 0: XRT refuses")
+    assert found["error"].startswith("device 0, buffer of 1073741824 bytes in bank 0: refused")
+    assert found["error"].endswith("(XRT: std::bad_alloc)")
     assert found["no bank"].startswith("device 0, buffer of 4096 bytes in bank 5")
     assert boards.result("0") == added(data, 7)
 
@@ -128,9 +129,10 @@ def test_registers_copies_and_maps_reach_the_board(tmp_path: Path) -> None:
     assert found["closed"] == "device 1, buffer of 3000001 bytes in bank 0 is closed"
     assert found["errors"] == [
         "device 1, kernel adder: argument 1 is no pointer",
-        "device 1, kernel adder: xrtKernelReadRegister failed "
-        "(registers need kernel.exclusive and an offset inside the kernel's)",
-        "device 1, kernel nothing: XRT refuses (see its message)",
+        "device 1, kernel adder: xrtKernelReadRegister failed (XRT: Cannot read or write "
+        "kernel with shared access; registers need kernel.exclusive and an offset inside the "
+        "kernel's)",
+        "device 1, kernel nothing: refused (XRT: No such kernel 'nothing': Invalid argument)",
         "device 7 is not there (xbutil examine lists the boards of a host)",
     ]
 

@@ -145,7 +145,7 @@ def registers() -> Result:
     no_pointer = failure(lambda: alone.group_id(1))["error"]
     addresses = [source.address(), target.address()]
     board.close()
-    again = pyxrt.device(1)
+    again = pyxrt.device("1")
     shared = pyxrt.kernel(again, again.load_xclbin(str(FOLDER / "adder.xclbin")), "adder")
     refused = failure(lambda: shared.read_register(0x40))["error"]
     unknown = failure(lambda: pyxrt.kernel(again, loaded, "nothing"))["error"]
