@@ -3,8 +3,8 @@
 // alloc_void as shipped drops the result of realloc, so that loading an xclbin aborts. The rest
 // keeps the host alive and answering when a device process ends or hangs. As shipped, reads spin
 // for ever at the end of the stream, a handler of SIGCHLD sends SIGTERM to the whole process group
-// and exits, closing a device waits for any child at all and then sleeps 5 s, buffers from
-// posix_memalign are given to munmap, and protobuf is shut down under the other devices.
+// and exits, closing a device waits for any child at all and shuts protobuf down under the other
+// devices, and munmap tears a hole into the heap for each buffer, which posix_memalign gave.
 //
 // Here a device that is lost stays lost: each of its later calls is answered by a made-up response
 // that says "finished" (so that XRT's scheduler thread lets go of its commands), and the binding

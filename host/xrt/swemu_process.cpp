@@ -23,7 +23,6 @@ thread_local pid_t closing = 0;
 TRANSFAB_HIDDEN int sigaction(int, const struct sigaction*, struct sigaction*) noexcept {
   return 0;
 }
-TRANSFAB_HIDDEN unsigned sleep(unsigned) { return 0; }
 
 TRANSFAB_HIDDEN pid_t fork() noexcept {
   static const auto real = reinterpret_cast<pid_t (*)()>(dlsym(RTLD_NEXT, "fork"));

@@ -150,6 +150,10 @@ def test_another_xclbin_can_be_loaded_on_an_open_board(tmp_path: Path) -> None:
     assert boards.result("0") == added(data, 7)
 
 
+def test_freed_buffers_leave_no_mapping_behind(tmp_path: Path) -> None:
+    assert make_boards(tmp_path, 1).play("many")["mappings"] < 800
+
+
 def test_a_host_that_is_killed_leaves_no_device_process(tmp_path: Path) -> None:
     boards = make_boards(tmp_path, 2)
     with boards.start("waits") as host:

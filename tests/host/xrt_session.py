@@ -171,6 +171,19 @@ def twice() -> Result:
     return {"uuids": uuids, "child": child.wait()}
 
 
+def many() -> Result:
+    """The mappings of this process after a thousand small buffers, which are freed again."""
+    board = pyxrt.device(0)
+    board.load_xclbin(str(FOLDER / "adder.xclbin"))
+    for _ in range(250):
+        buffers = [pyxrt.bo(board, size, pyxrt.bo.normal, 0) for size in (64, 4096, 5000, 20000)]
+        for buffer in buffers:
+            buffer.map()[:4] = b"data"
+        del buffers, buffer
+    board.close()
+    return {"mappings": len(Path("/proc/self/maps").read_text().splitlines())}
+
+
 def waits() -> Result:
     """Holds two boards for longer than its test lasts."""
     boards = [pyxrt.device(index) for index in range(2)]
@@ -216,6 +229,7 @@ SCENES: dict[str, Callable[[], Result]] = {
     "corrupted": corrupted,
     "registers": registers,
     "twice": twice,
+    "many": many,
     "waits": waits,
     "times": times,
 }
