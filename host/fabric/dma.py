@@ -90,12 +90,15 @@ class Channel:
             return self._stop(DECODE_ERROR)
         self._waits = True
         if not self._receives:
-            data = np.frombuffer(self._memory.read(self._address, length), np.uint8).copy()
-            # What is left of a beat is padded, as TKEEP would say; kernels do not read it.
+            data = np.frombuffer(self._memory.read(self._address, length), np.uint8)
             width = self._stream.width
-            beats = -(-length // width)
-            packet = np.zeros((beats + self.beats, width), np.uint8)
-            packet.reshape(-1)[: min(length, packet.size)] = data[: packet.size]
+            if length % width == 0 and not self.beats:
+                # As hardware does, the stream reads memory when its beats are taken.
+                packet = data.reshape(-1, width)
+            else:
+                # What is left of a beat is padded, as TKEEP would say; kernels do not read it.
+                packet = np.zeros((-(-length // width) + self.beats, width), np.uint8)
+                packet.reshape(-1)[: min(length, packet.size)] = data[: packet.size]
             self._stream.send(packet)
         self.look()
 

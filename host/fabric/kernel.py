@@ -82,6 +82,11 @@ class Kernel:
         """Something changed that the thread may wait for."""
         self._lock.notify_all()
 
+    @property
+    def at_work(self) -> bool:
+        """A sequence is in the kernel, and can be done."""
+        return self._running > 0 and not self.output.beats and self.failure is None
+
     def finished(self) -> None:
         """The last beat of an output packet was taken."""
         self._running -= 1

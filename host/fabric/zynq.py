@@ -13,6 +13,10 @@ from transfab.quant.config import LayerConfig
 from transfab.quant.engine import Engine
 
 
+# Longest time that a read takes while the kernel is at work.
+BUS_SECONDS = 200e-6
+
+
 class ZynqFabric:
     """Kernel and DMA engines of one design over a board's memory.
 
@@ -57,6 +61,9 @@ class ZynqFabric:
     def read(self, address: int) -> int:
         """A 32-bit register; what is no register reads as zero."""
         with self._lock:
+            if self.kernel.at_work:
+                # A host that polls gives way to the kernel's thread, which ends this wait.
+                self._lock.wait(BUS_SECONDS)
             block = self._places.get(address & ~(SPAN - 1))
             return block.read(address & SPAN - 1) if block else 0
 
@@ -81,3 +88,4 @@ class ZynqFabric:
     def _changed(self) -> None:
         for channel in self._channels.values():
             channel.look()
+        self._lock.notify_all()

@@ -16,21 +16,24 @@ TITLES: Final = {
     "model",
     "csim": "the HLS C++ of a BERT-base layer on one thread, and its first build on two",
     "rtl": "the RTL of a BERT-base layer in simulation; cycles are between the ends of sequences",
+    "host": "the driver over pynq and an emulated board that computes nothing, 128 x 768 int8",
 }
-REPETITIONS: Final = {"golden": 40, "csim": 10, "rtl": 4}
+REPETITIONS: Final = {"golden": 40, "csim": 10, "rtl": 4, "host": 200}
 
 
 def command(
     what: Annotated[
         str,
         typer.Argument(
-            help="golden: the integer layer and a whole run; csim: the C++ kernels; rtl: cycles."
+            help="golden: the integer layer and a whole run; csim: the C++ kernels; rtl: cycles; "
+            "host: the driver."
         ),
     ],
     repetitions: Annotated[
         int | None,
         typer.Option(
-            help="Timed repetitions: by default 40, 10 of csim; of rtl, sequences in a row: 4."
+            help="Timed repetitions: by default 40, 10 of csim, 200 of host; of rtl, sequences in "
+            "a row: 4."
         ),
     ] = None,
     sequence: Annotated[int, typer.Option(help="Tokens of the timed layer.")] = 128,
@@ -65,6 +68,10 @@ def _measure(what: str, repetitions: int, sequence: int) -> list[Figure]:
         from transfab.sim.figures import bench_rtl
 
         return bench_rtl(repetitions, sequence, show.progress())
+    if what == "host":
+        from transfab.host.bench import bench_host
+
+        return bench_host(repetitions, progress=show.progress())
     from transfab.quant.bench import bench_golden
 
     return bench_golden(repetitions, sequence, show.progress())
