@@ -21,7 +21,6 @@ from stream_oracle import BUILDS, Build
 
 from transfab.host.board import Design
 from transfab.host.boards import BoardFile, Region, board_named
-from transfab.quant.bert.layer import run_layer
 from transfab.quant.config import LayerConfig
 from transfab.quant.contract.beats import Beats
 from transfab.quant.contract.packets import beats_of
@@ -86,12 +85,6 @@ class Layer:
 @cache
 def layer_of(index: int, seed: int = 1, sequence: int = 5, batch: int = 3) -> Layer:
     return Layer(BUILDS[index], random_case(seed, "plain", BUILDS[index].shape, batch, sequence))
-
-
-@cache
-def tensors_of(layer_at: tuple[int, int, int, int]) -> dict[str, Array]:
-    layer = layer_of(*layer_at)
-    return run_layer(layer.config, layer.case.parameters(), *layer.case.arrays())
 
 
 def small_board(bytes_: int) -> BoardFile:
