@@ -111,13 +111,16 @@ def test_a_send_is_idle_once_the_stream_took_it() -> None:
     assert engine.taken == 0
 
 
-def test_what_is_sent_is_read_when_the_transfer_starts_and_no_view_of_memory() -> None:
+def test_what_was_sent_may_be_overwritten_once_the_channel_is_idle() -> None:
     engine, packet = Engine(False), packet_of(2)
     engine.memory.write(FIRST, packet.tobytes())
     engine.write(CONTROL, RUN)
     engine.begin(FIRST, packet.nbytes)
+    taken = engine.stream.take(2)
+    engine.channel.look()
+    assert engine.status & IDLE
     engine.memory.write(FIRST, bytes(packet.nbytes))
-    assert engine.stream.take(2).tobytes() == packet.tobytes()
+    assert taken.tobytes() == packet.tobytes()
 
 
 def test_a_send_of_a_part_of_a_beat_is_padded_with_zeros() -> None:
