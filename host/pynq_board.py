@@ -77,9 +77,12 @@ class PynqBoard:
         config, engine = self._design.config, self._design.engine
         engine.check_sequence(sequence)
         width = engine.beat_bytes
+        for packet in self._sends:
+            if packet not in packets and packet not in self._buffers:
+                raise BoardError(f"{self.name} has no {packet}: configure it first")
         self._wanted = width * beats_of(config, engine, self._top.output, sequence)
         self._result = self._part(self._top.output, self._wanted)
-        self._receive.transfer(self._result)
+        self._transfer(self._top.output, self._receive, self._result)
         self._kernel.write(OFFSETS["sequence"], sequence)
         self._kernel.write(OFFSETS["control"], BITS["start"])
         for packet, channel in self._sends.items():
@@ -88,22 +91,27 @@ class PynqBoard:
                 np.copyto(part, given.reshape(-1))
             else:
                 part = self._buffers[packet]
-            channel.transfer(part)
+            self._transfer(packet, channel, part)
             self._counts["transfers"] += 1
             self._counts["bytes_sent"] += part.nbytes
 
     def wait(self, seconds: float) -> Beats:
         channels = (self._receive, *self._sends.values())
         end = time.monotonic() + seconds
-        for channel in channels:
-            offset = channel._offset + STATUS
-            while not (status := channel._mmio.read(offset)) & (IDLE | ERRORS):
-                if time.monotonic() > end:
-                    raise BoardError(
-                        f"{self.name} gave no result within {seconds:g} s: {self.state()}"
-                    )
-            if status & ERRORS:
+        waiting = list(channels)
+        # All of them in turn: one that stops keeps the others waiting.
+        while waiting:
+            late = time.monotonic() > end
+            states = [channel._mmio.read(channel._offset + STATUS) for channel in waiting]
+            if any(status & ERRORS for status in states):
                 raise BoardError(f"{self.name}: a DMA engine stopped: {self.state()}")
+            waiting = [
+                channel
+                for channel, status in zip(waiting, states, strict=True)
+                if not status & IDLE
+            ]
+            if waiting and late:
+                raise BoardError(f"{self.name} gave no result within {seconds:g} s: {self.state()}")
         for channel in channels:
             channel.wait()
         if self._receive.transferred != self._wanted:
@@ -132,18 +140,31 @@ class PynqBoard:
         return dict(self._counts)
 
     def close(self) -> None:
-        self._free()
-        self._release()
+        try:
+            self._free()
+        finally:
+            self._release()
+
+    def _transfer(self, packet: str, channel: Any, part: Any) -> None:
+        try:
+            channel.transfer(part)
+        except (RuntimeError, ValueError) as err:
+            # Such as after a result that never came.
+            raise BoardError(
+                f"{self.name}: {engine_name(packet)} takes no transfer ({err}): load the board "
+                f"again ({self.state()})"
+            ) from err
 
     def _free(self) -> None:
         """Stop what is under way, then give memory back: nothing writes into it any more."""
-        for channel in (*self._sends.values(), *([self._receive] if self._sends else [])):
-            channel._mmio.write(channel._offset, RESET)
+        channels = (*self._sends.values(), *([self._receive] if self._sends else []))
+        buffers, self._buffers = self._buffers, {}
         self._sends, self._views = {}, {}
         self._result = None
-        for buffer in self._buffers.values():
+        for channel in channels:
+            channel._mmio.write(channel._offset, RESET)
+        for buffer in buffers.values():
             buffer.freebuffer()
-        self._buffers = {}
 
     def _buffer(self, packet: str, size: int) -> Any:
         """The packet's buffer of at least so many bytes; one a packet."""

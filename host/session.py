@@ -88,6 +88,8 @@ class LayerSession:
         """Put a layer's weights into the boards' memory, unless they are there."""
         if params is self._params:
             return
+        # Some boards may have other weights than the rest if one fails.
+        self._params = None
         for top, board in self.boards:
             board.configure(
                 {

@@ -1,12 +1,15 @@
 """The container of a .bit file, and what an emulated board finds in it instead of configuration.
 
 header of named fields (design, part, date, time) | length | {"transfab": 1, "top", "config", ...}
+
+As in a real one, a checksum stands for what is configured: no changed byte makes another board.
 """
 
 from __future__ import annotations
 
 import json
 import struct
+import zlib
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -36,7 +39,7 @@ class Image:
 
 def bit_file(image: Image, part: str) -> bytes:
     """The bytes of a .bit file for an emulated board; the same for the same image."""
-    content = {
+    content: dict[str, Any] = {
         "transfab": SCHEMA,
         "board": image.board,
         "top": image.top,
@@ -44,6 +47,7 @@ def bit_file(image: Image, part: str) -> bytes:
         "engine": image.engine.as_dict(),
         "build_hash": image.build,
     }
+    content["checksum"] = _checksum(content)
     payload = json.dumps(content, sort_keys=True).encode()
     payload += b" " * (-len(payload) % WORD)
     fields = {"a": f"{image.top};emulated", "b": part, "c": "2000/01/01", "d": "00:00:00"}
@@ -86,9 +90,19 @@ def read_bin(data: bytes) -> Image:
         raise ValueError(f"configuration is not one for an emulated board: {err}") from err
 
 
-def _image(content: dict[str, Any]) -> Image:
+def _checksum(content: dict[str, Any]) -> int:
+    """CRC-32 of all but the checksum."""
+    rest = {key: value for key, value in content.items() if key != "checksum"}
+    return zlib.crc32(json.dumps(rest, sort_keys=True).encode())
+
+
+def _image(content: Any) -> Image:
+    if not isinstance(content, dict):
+        raise ValueError(f"it must hold a JSON object, not {content!r:.40}")
     if content.get("transfab") != SCHEMA:
         raise ValueError(f"its schema must be {SCHEMA}, not {content.get('transfab')}")
+    if content["checksum"] != (found := _checksum(content)):
+        raise ValueError(f"its checksum must be {found}, not {content['checksum']!r:.40}")
     if content["top"] not in TOPS:
         raise ValueError(f"its top must be one of {', '.join(TOPS)}, not {content['top']}")
     config = LayerConfig.from_dict(content["config"])

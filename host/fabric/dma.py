@@ -16,6 +16,7 @@ from transfab.host.fabric.streams import Stream
 CONTROL, STATUS, ADDRESS, ADDRESS_HIGH, LENGTH = 0x00, 0x04, 0x18, 0x1C, 0x28
 RUN, RESET = 0x1, 0x4
 HALTED, IDLE, INTERNAL_ERROR, DECODE_ERROR, COMPLETE = 0x1, 0x2, 0x10, 0x40, 0x1000
+ERRORS: Final = 0x70
 OFFSETS: Final = {"mm2s": 0x00, "s2mm": 0x30}
 
 
@@ -35,7 +36,7 @@ class Channel:
         taken: Callable[[], None] = lambda: None,
     ) -> None:
         self.base = OFFSETS["s2mm" if receives else "mm2s"]
-        # Faults: stop with an error, and beats lost (-1) or added (1) to a packet that is sent.
+        # Faults: stop with an error, and beats lost (-1) or added (1) to a packet.
         self.fails, self.beats = False, 0
         self._memory, self._stream, self._receives = memory, stream, receives
         self._limit, self._taken = (1 << length_bits) - 1, taken
@@ -76,7 +77,9 @@ class Channel:
             return
         self._control = value
         if value & RUN:
-            self._status &= ~HALTED
+            # After an error only a reset ends the halt.
+            if not self._status & ERRORS:
+                self._status &= ~HALTED
         else:
             self._status |= HALTED
             self._waits = False
@@ -113,6 +116,9 @@ class Channel:
         packet = self._stream.packet()
         if packet is None:
             return
+        if self.beats:
+            beats = len(packet) + self.beats
+            packet = np.concatenate([packet, np.zeros_like(packet[:1])])[:beats]
         data = packet.reshape(-1)
         if data.size > self._length:
             return self._stop(INTERNAL_ERROR)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class Faults:
     """Faults of one board; none by default.
 
-    hang       the kernel takes its packets and never finishes
+    hang       the kernel is started and never finishes
     dma_error  packet whose engine stops with a decode error
     short      packet that loses its last beat in the engine
     long       packet that gets one beat more in the engine

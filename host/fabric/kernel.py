@@ -102,6 +102,9 @@ class Kernel:
     def _possible(self) -> bool:
         if not self._starts or self.faults.hang or self._running:
             return False
+        # Nobody knows what hardware makes of another one; here it never finishes.
+        if not 1 <= self._starts[0] <= self.engine.sequence:
+            return False
         needs = self._needs(self._starts[0])
         return all(self.inputs[name].beats >= beats for name, beats in needs.items())
 

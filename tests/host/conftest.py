@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,3 +31,27 @@ def client(site: Path) -> Any:
 def defects(client: Any) -> Any:
     """The same with the client of the defects."""
     return partial(client, script="defects_client.py")
+
+
+@pytest.fixture
+def private() -> Iterator[Path]:
+    """pynq in this process, with a state that is this test's own."""
+    pytest.importorskip("pynq", reason="pynq is missing: pip install 'transfab[board]'")
+    from transfab.host.pynq_defects import private_state
+
+    with private_state() as folder:
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def kernels() -> Callable[..., Any]:
+    """What the C++ kernels of a config and engine compute, each built once; skips without a
+    compiler."""
+    from transfab.cli.boards import fabric
+    from transfab.hls.build import missing
+
+    if lack := missing("native"):
+        if os.environ.get("CI") == "true":
+            raise RuntimeError(f"CI must have what C simulation needs: {lack}")
+        pytest.skip(f"C simulation: {lack}")
+    return fabric("csim", lambda text: None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from pathlib import Path
 from typing import Annotated
 
@@ -48,8 +49,8 @@ def command(
     from transfab.quant.executors import Mismatch
     from transfab.quant.packet_check import check_packets
 
-    if patience <= 0:
-        raise ValueError(f"--patience must be above 0 seconds, not {patience:g}")
+    if not 0 < patience < inf:
+        raise ValueError(f"--patience must be above 0 seconds and finite, not {patience:g}")
     places = [parse_place(text) for text in board or ["emulated"]]
     step = show.progress()
     make_run = boards.fabric(fabric, step)

@@ -1,0 +1,177 @@
+"""Emulated boards in this process for tests, one at a time or a whole session.
+
+Nothing here imports pynq before it is called: it may be missing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from strategies import Case, random_case
+from stream_oracle import BUILDS, Build
+
+from transfab.host.board import Design
+from transfab.host.boards import BoardFile, Region, board_named
+from transfab.quant.config import LayerConfig
+from transfab.quant.contract.beats import Beats
+from transfab.quant.contract.packets import beats_of
+from transfab.quant.contract.parameters import pack_parameters
+from transfab.quant.contract.tops import TOPS, pack_activation
+from transfab.quant.engine import Engine
+from transfab.quant.intmath import Array
+
+RunTop = Callable[[str, int, Sequence[Beats]], Beats]
+MakeRun = Callable[[LayerConfig, Engine], RunTop]
+ZCU104 = board_named("zcu104")
+# First byte that buffers use.
+FIRST = 0x1000_0000
+
+
+def scrambled(config: LayerConfig, engine: Engine) -> RunTop:
+    """A kernel whose output depends on every byte of every input: no compiler is needed."""
+
+    def run(top: str, sequence: int, packets: Sequence[Beats]) -> Beats:
+        digest = hashlib.shake_256(f"{top} {sequence}".encode())
+        for packet in packets:
+            digest.update(packet.tobytes())
+        beats = beats_of(config, engine, TOPS[top].output, sequence)
+        made = np.frombuffer(digest.digest(beats * engine.beat_bytes), np.uint8)
+        return made.reshape(beats, -1)
+
+    return run
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer on a batch, with all its tensors by the integer layer."""
+
+    build: Build
+    case: Case
+
+    @property
+    def config(self) -> LayerConfig:
+        return self.build.config()
+
+    @property
+    def engine(self) -> Engine:
+        return self.build.engine
+
+    @property
+    def sequence(self) -> int:
+        return len(self.case.mask[0])
+
+    def activations(self, top: str, index: int, tensors: Mapping[str, Array]) -> dict[str, Beats]:
+        one = {name: tensor[index] for name, tensor in tensors.items()}
+        names = (*TOPS[top].activations, TOPS[top].output)
+        return {name: pack_activation(self.config, self.engine, name, one) for name in names}
+
+    def parameters(self, top: str) -> dict[str, Beats]:
+        params = self.case.parameters()
+        return {
+            f"{stage}_parameters": pack_parameters(self.config, self.engine, stage, params)
+            for stage in TOPS[top].stages
+        }
+
+
+@cache
+def layer_of(index: int, seed: int = 1, sequence: int = 5, batch: int = 3) -> Layer:
+    return Layer(BUILDS[index], random_case(seed, "plain", BUILDS[index].shape, batch, sequence))
+
+
+def small_board(bytes_: int) -> BoardFile:
+    """A ZCU104 with so many bytes for buffers."""
+    return replace(ZCU104, memories=(Region("DDR[0]", 0, FIRST + bytes_),))
+
+
+def write_bitstream(folder: Path, layer: Layer, top: str, board: BoardFile = ZCU104) -> Path:
+    """The file of a manifest of emulated bitstreams; the folder is made."""
+    from transfab.host.bitstreams import resolve, write_emulated
+
+    folder.mkdir(parents=True, exist_ok=True)
+    write_emulated(folder, board, "layer", (top,), layer.config, layer.engine)
+    return resolve(folder, board.name, top, layer.config, layer.engine)
+
+
+def kernel_threads() -> list[threading.Thread]:
+    return [one for one in threading.enumerate() if one.name.startswith("kernel ")]
+
+
+def no_kernel_threads(seconds: float = 2) -> bool:
+    """Whether every kernel's thread ends within so many seconds."""
+    for thread in kernel_threads():
+        thread.join(seconds)
+    return not kernel_threads()
+
+
+class Bench:
+    """One emulated board and its driver.
+
+    package  `transfab.host`, or a broken copy of it
+    """
+
+    def __init__(
+        self, layer: Layer, folder: Path, make_run: MakeRun, package: str, board: BoardFile
+    ) -> None:
+        self.layer, self.folder, self.board_file = layer, folder, board
+        emulated = importlib.import_module(f"{package}.emulated")
+        self.faults = importlib.import_module(f"{package}.fabric.faults").Faults
+        self.error = importlib.import_module(f"{package}.board").BoardError
+        self.device = emulated.EmulatedDevice("bench", board, make_run)
+        driver = importlib.import_module(f"{package}.pynq_board")
+        self.board = driver.PynqBoard("bench", self.device, self.device.close)
+
+    def load(self, top: str = "layer", **faults: Any) -> Bench:
+        """A fresh bitstream, with faults from now on."""
+        file = write_bitstream(self.folder / top, self.layer, top, self.board_file)
+        self.device.faults = self.faults(**faults)
+        self.board.load(file, Design(top, self.layer.config, self.layer.engine))
+        self.top = top
+        return self
+
+    def configure(self, layer: Layer | None = None) -> Bench:
+        self.board.configure((layer or self.layer).parameters(self.top))
+        return self
+
+    def submit(self, index: int, tensors: Mapping[str, Array]) -> None:
+        packets = self.layer.activations(self.top, index, tensors)
+        given = {name: packets[name] for name in TOPS[self.top].activations}
+        self.board.submit(tensors["mask"].shape[1], given)
+
+    def run(self, index: int, tensors: Mapping[str, Array], seconds: float = 5) -> Beats:
+        self.submit(index, tensors)
+        made: Beats = self.board.wait(seconds)
+        return made
+
+    @property
+    def live(self) -> int:
+        """How many buffers the device has given out."""
+        return len(self.device.state.buffers.live)
+
+
+@contextmanager
+def bench_of(
+    layer: Layer,
+    folder: Path,
+    make_run: MakeRun = scrambled,
+    package: str = "transfab.host",
+    board: BoardFile = ZCU104,
+) -> Iterator[Bench]:
+    """A bench that is closed, whatever happens; pynq's state is its own."""
+    defects = importlib.import_module(f"{package}.pynq_defects")
+    import pynq.lib.dma  # noqa: F401 - binds the driver of axi_dma
+
+    with defects.private_state():
+        made = Bench(layer, folder, make_run, package, board)
+        try:
+            yield made
+        finally:
+            made.board.close()
