@@ -47,7 +47,7 @@ def bench_host(
         return answer
 
     places = [parse_place("emulated")]
-    with open_session(CONFIG, engine, places, folder, lambda config, used: nothing) as session:
+    with open_session(CONFIG, engine, places, folder, lambda config, used, top: nothing) as session:
         ((_, board),) = session.boards
         assert isinstance(board, PynqBoard)
         board.configure({name: given[name] for name in given if name.endswith("_parameters")})

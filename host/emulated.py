@@ -26,8 +26,8 @@ from transfab.host.remote.board import Board as BoardState
 from transfab.quant.config import LayerConfig
 from transfab.quant.engine import Engine
 
-# What a kernel of a build computes: C++ kernels, simulated RTL, or nothing.
-MakeRun = Callable[[LayerConfig, Engine], RunTop]
+# What the kernel of a build and a top computes: C++ kernels, simulated RTL, or nothing.
+MakeRun = Callable[[LayerConfig, Engine, str], RunTop]
 # Linux and the programs have the rest of a Zynq's memory.
 BUFFERS = 0x1000_0000
 IMAGE = "image.bin"
@@ -64,7 +64,7 @@ class EmulatedDevice(Device):  # type: ignore[misc]  # pynq has no types
             image.top,
             self.board_file.processor,
             Memory(BUFFERS, self.state.description.memory_bytes),
-            self._make_run(image.config, image.engine),
+            self._make_run(image.config, image.engine, image.top),
             self.faults,
         )
         return self.fabric

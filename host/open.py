@@ -17,7 +17,7 @@ from transfab.host.session import PATIENCE, LayerSession, plan
 from transfab.quant.config import LayerConfig
 from transfab.quant.engine import Engine
 
-MakeRun = Callable[[LayerConfig, Engine], RunTop]
+MakeRun = Callable[[LayerConfig, Engine, str], RunTop]
 
 
 def missing() -> str | None:
@@ -44,7 +44,7 @@ def open_session(
 
     places      one, two or four boards, in the order of the stages
     bitstreams  folder with a manifest, for boards that are not emulated
-    make_run    what emulated kernels compute
+    make_run    what emulated kernels of a config, an engine and a top compute
 
     Raises ValueError for places or files that do not fit, BoardError from a board, RuntimeError
     where pynq is not installed.

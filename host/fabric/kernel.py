@@ -117,20 +117,27 @@ class Kernel:
                 sequence = self._starts.popleft()
                 self._running += 1
                 needs = self._needs(sequence)
-                packets = [self.inputs[name].take(beats) for name, beats in needs.items()]
-                self._changed()
-            try:
-                made = self._run(self.top.name, sequence, packets)
-            except (RuntimeError, ValueError) as err:
-                # Hardware that fails is silent: the packet never comes.
-                self.failure = str(err)
-                continue
-            if (at := self.faults.flip) is not None:
-                made = made.copy()
-                made.reshape(-1)[at] ^= 1
+                packets = [self.inputs[name].read(beats) for name, beats in needs.items()]
+            made = self._result(sequence, packets)
             with self._lock:
-                self.output.send(made)
+                # An engine has sent its packet when the kernel has read all of it.
+                for name, beats in needs.items():
+                    self.inputs[name].drop(beats)
+                if made is not None:
+                    self.output.send(made)
                 self._changed()
+
+    def _result(self, sequence: int, packets: list[Beats]) -> Beats | None:
+        """The output packet. Hardware that fails is silent: then it never comes."""
+        try:
+            made = self._run(self.top.name, sequence, packets)
+        except (RuntimeError, ValueError) as err:
+            self.failure = str(err)
+            return None
+        if (at := self.faults.flip) is not None:
+            made = made.copy()
+            made.reshape(-1)[at] ^= 1
+        return made
 
 
 _NAMES: Final = {offset: name for name, offset in OFFSETS.items()}

@@ -24,17 +24,23 @@ class Stream:
     def send(self, packet: Beats) -> None:
         self._parts.append(packet)
 
-    def take(self, beats: int) -> Beats:
+    def read(self, beats: int) -> Beats:
         """The next beats, wherever packets end: TLAST of an input is not read by a kernel."""
-        taken: list[Beats] = []
+        found: list[Beats] = []
+        for part in self._parts:
+            found.append(part[:beats])
+            beats -= len(found[-1])
+            if not beats:
+                break
+        return found[0] if len(found) == 1 else np.concatenate(found)
+
+    def drop(self, beats: int) -> None:
+        """They have been read."""
         while beats:
             part = self._parts.popleft()
             if len(part) > beats:
                 self._parts.appendleft(part[beats:])
-                part = part[:beats]
-            taken.append(part)
-            beats -= len(part)
-        return taken[0] if len(taken) == 1 else np.concatenate(taken)
+            beats -= min(beats, len(part))
 
     def packet(self) -> Beats | None:
         """The next whole packet, None if there is none."""

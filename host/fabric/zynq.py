@@ -12,7 +12,6 @@ from transfab.host.layout import LENGTH_BITS, SPAN, layout
 from transfab.quant.config import LayerConfig
 from transfab.quant.engine import Engine
 
-
 # Longest time that a read takes while the kernel is at work.
 BUS_SECONDS = 200e-6
 

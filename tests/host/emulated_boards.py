@@ -30,13 +30,13 @@ from transfab.quant.engine import Engine
 from transfab.quant.intmath import Array
 
 RunTop = Callable[[str, int, Sequence[Beats]], Beats]
-MakeRun = Callable[[LayerConfig, Engine], RunTop]
+MakeRun = Callable[[LayerConfig, Engine, str], RunTop]
 ZCU104 = board_named("zcu104")
 # First byte that buffers use.
 FIRST = 0x1000_0000
 
 
-def scrambled(config: LayerConfig, engine: Engine) -> RunTop:
+def scrambled(config: LayerConfig, engine: Engine, top_name: str = "") -> RunTop:
     """A kernel whose output depends on every byte of every input: no compiler is needed."""
 
     def run(top: str, sequence: int, packets: Sequence[Beats]) -> Beats:

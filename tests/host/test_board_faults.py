@@ -145,8 +145,8 @@ def noisy(kernels: MakeRun) -> MakeRun:
     C++ kernels divide by zero where there is no real token or no epsilon, which ends the process.
     """
 
-    def make(config: LayerConfig, engine: Engine) -> RunTop:
-        right, wrong = kernels(config, engine), scrambled(config, engine)
+    def make(config: LayerConfig, engine: Engine, name: str) -> RunTop:
+        right, wrong = kernels(config, engine, name), scrambled(config, engine)
 
         def run(top: str, sequence: int, packets: Sequence[Beats]) -> Beats:
             given = [packet.tobytes() for packet in packets]

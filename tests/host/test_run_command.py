@@ -35,7 +35,7 @@ def compared(tops: list[str]) -> int:
 @pytest.fixture(autouse=True)
 def ready(kernels: Any) -> Iterator[None]:
     pytest.importorskip("pynq", reason="pynq is missing: pip install 'transfab[board]'")
-    kernels(CONFIG, ENGINE)
+    kernels(CONFIG, ENGINE, "layer")
     yield
     assert no_kernel_threads()
 

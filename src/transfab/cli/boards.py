@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import atexit
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final
 
 from transfab.quant.packet_executor import PacketExecutor
 
 if TYPE_CHECKING:
+    from transfab.hls.csim import CSimulation
+    from transfab.host.fabric.kernel import RunTop
     from transfab.host.open import MakeRun
     from transfab.quant.config import LayerConfig
-    from transfab.quant.contract.beats import Beats
     from transfab.quant.engine import Engine
+    from transfab.sim.executor import Simulation
 
 FABRICS: Final = ("csim", "rtl")
 
@@ -25,19 +27,24 @@ def fabric(name: str, progress: Callable[[str], None]) -> MakeRun:
     """
     if name not in FABRICS:
         raise ValueError(f"--fabric must be one of {', '.join(FABRICS)}, not {name}")
-    kept: dict[tuple[LayerConfig, Engine], Callable[[str, int, Sequence[Beats]], Beats]] = {}
+    kernels: dict[tuple[LayerConfig, Engine], CSimulation] = {}
+    simulations: dict[tuple[LayerConfig, Engine], Simulation] = {}
 
-    def make(config: LayerConfig, engine: Engine) -> Callable[[str, int, Sequence[Beats]], Beats]:
-        if (config, engine) not in kept:
-            if name == "csim":
-                from transfab.hls.csim import CSimulation
+    def make(config: LayerConfig, engine: Engine, top: str) -> RunTop:
+        build = config, engine
+        if name == "csim":
+            from transfab.hls.csim import CSimulation
 
-                kept[config, engine] = CSimulation(config, engine, progress=progress).run
-            else:
-                from transfab.sim.executor import Simulation
+            if build not in kernels:
+                kernels[build] = CSimulation(config, engine, progress=progress)
+            return kernels[build].run
+        from transfab.sim.executor import Simulation
 
-                kept[config, engine] = Simulation(config, engine, progress=progress).run_packets
-        return kept[config, engine]
+        if build not in simulations:
+            simulations[build] = Simulation(config, engine, progress=progress)
+        # Built now: no run waits for it.
+        simulations[build].model(top)
+        return simulations[build].run_packets
 
     return make
 
