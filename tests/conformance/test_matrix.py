@@ -20,8 +20,10 @@ from hard_layers import hard_cases
 from strategies import Case
 from stream_oracle import BUILDS
 
+from transfab.cli.boards import emulated
 from transfab.hls.build import missing as missing_csim
 from transfab.hls.csim import CsimExecutor
+from transfab.host.open import missing as missing_boards
 from transfab.quant.bert.layer import STAGES, Stage
 from transfab.quant.bundle import Bundle, read_bundle, stage_file
 from transfab.quant.corpus import packaged
@@ -58,6 +60,11 @@ EXECUTORS = [
     ),
     Entry("rtl", lambda engine: SimulationExecutor("rtl", engine), missing_simulation("rtl")),
     Entry("hls", lambda engine: SimulationExecutor("hls", engine), missing_simulation("hls")),
+    Entry(
+        "emulated",
+        lambda engine: emulated(engine=engine),
+        missing_boards() or missing_csim("native"),
+    ),
 ]
 # 16 and 8 bits of residual stream, tiles that divide nothing; some are built for a minute.
 HARD = {"ragged16": BUILDS[0], "ragged8": BUILDS[2]}

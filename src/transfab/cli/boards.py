@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import atexit
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from transfab.quant.packet_executor import PacketExecutor
@@ -13,8 +11,10 @@ if TYPE_CHECKING:
     from transfab.hls.csim import CSimulation
     from transfab.host.fabric.kernel import RunTop
     from transfab.host.open import MakeRun
+    from transfab.quant.bert.layer import LayerParameters, Tensors
     from transfab.quant.config import LayerConfig
     from transfab.quant.engine import Engine
+    from transfab.quant.intmath import Array
     from transfab.sim.executor import Simulation
 
 FABRICS: Final = ("csim", "rtl")
@@ -49,25 +49,36 @@ def fabric(name: str, progress: Callable[[str], None]) -> MakeRun:
     return make
 
 
+class EmulatedBoards:
+    """Four emulated boards, a stage each, driven by pynq; C++ kernels inside.
+
+    They are there during a run only: nothing stays loaded behind it.
+    """
+
+    def __init__(
+        self, config: LayerConfig, engine: Engine, progress: Callable[[str], None]
+    ) -> None:
+        self.config, self.engine, self.progress = config, engine, progress
+        self._kernels = fabric("csim", progress)
+
+    def run_top(self, top: str, params: LayerParameters, tensors: Tensors) -> Mapping[str, Array]:
+        """As `transfab.quant.packet_executor.TopRunner` says."""
+        from transfab.host.open import open_session
+        from transfab.host.place import parse_place
+        from transfab.host.session import SessionRunner
+
+        places = [parse_place("emulated")] * 4
+        with open_session(
+            self.config, self.engine, places, make_run=self._kernels, progress=self.progress
+        ) as session:
+            return SessionRunner(session).run_top(top, params, tensors)
+
+
 def emulated(
     progress: Callable[[str], None] = lambda text: None, engine: Engine | None = None
 ) -> PacketExecutor:
-    """The executor on four emulated boards, a stage each, driven by pynq; C++ kernels inside."""
-    from transfab.host.open import open_session
-    from transfab.host.place import parse_place
-    from transfab.host.session import SessionRunner
+    """The executor on emulated boards."""
     from transfab.quant.engine import Engine
 
-    # The boards of the last config stay until the next one, or the end.
-    used, stack = engine or Engine(), ExitStack()
-    atexit.register(stack.close)
-
-    def make(config: LayerConfig) -> SessionRunner:
-        stack.close()
-        places = [parse_place("emulated")] * 4
-        run = fabric("csim", progress)
-        return SessionRunner(
-            stack.enter_context(open_session(config, used, places, make_run=run, progress=progress))
-        )
-
-    return PacketExecutor("emulated", used, make)
+    used = engine or Engine()
+    return PacketExecutor("emulated", used, lambda config: EmulatedBoards(config, used, progress))
