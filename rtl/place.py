@@ -24,13 +24,13 @@ from transfab.rtl.yosys import NEXTPNR, YOSYS, Case, kept, run, write
 DEVICE: Final = "ECP5-85k"
 # More is asked for than is met, so that placement does not stop at less than it can.
 FLAGS: Final = tuple(
-    "--85k --package CABGA381 --freq 110 --seed 1 --router router2 --timing-allow-fail "
+    "--85k --package CABGA381 --freq 110 --seed 2 --timing-allow-fail "
     "--lpf pins.lpf --lpf-allow-unconstrained".split()
 )
 PINS: Final = "pins"
 # Bits that enter and leave the shift registers at once.
 WIDTH: Final = 64
-# A pin with a way of its own to the clock network; router2 finds none from every other.
+# A pin with a way of its own to the clock network.
 LPF: Final = 'LOCATE COMP "clk" SITE "G2";\n'
 CLOCK, RESET = "clk_i", "rst_ni"
 

@@ -150,7 +150,7 @@ MUTANTS: Final = (
         "if (shifted > 2 * Limit) return",
     ),
     Mutant("gelu", "indexes by x, not |x|", "return value[15] ? -value : value;", "return value;"),
-    Mutant("gemm_array 2", "no carry between the fields", " + SumBits'(both[17]);", ";"),
+    Mutant("gemm_array", "no carry between the fields", " + SumBits'(both[17]);", ";"),
     Mutant(
         "row_factor",
         "a shift twice while the root is busy",
