@@ -36,10 +36,11 @@ lint: .venv/dev.stamp ## run ruff, mypy, clang-format, verilator, verible and th
 	$(BIN)/python -m transfab.sim.lint
 	$(BIN)/clang-format --dry-run --Werror $(CPP)
 
-bench: .venv/dev.stamp ## time the golden path, the kernels in C simulation and the RTL
+bench: .venv/dev.stamp ## time the golden path, the kernels in C simulation, the RTL and the driver
 	$(BIN)/transfab bench golden
 	$(BIN)/transfab bench csim
 	$(BIN)/transfab bench rtl
+	$(BIN)/transfab bench host
 
 # First in the list that runs and is new enough: a pyenv shim may exist and still not run.
 define find_python

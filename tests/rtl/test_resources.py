@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from transfab.rtl.place import place, shift_registers
+from transfab.rtl.place import DEVICE, PLACED, place, shift_registers
 from transfab.rtl.resources import BASE, CASES, SMALL, count, line, named, registered, resources
 from transfab.rtl.sources import SOURCES
 from transfab.rtl.yosys import NEXTPNR, YOSYS, Case, elaborate, missing
@@ -150,6 +150,14 @@ def test_shift_registers_reach_every_port() -> None:
     assert flip_flops == 6
     for words in (".x_i(in_q[0+:2])", ".y_i(in_q[2+:1])", ".z_o(out[0+:3])", "[2:0] in_q;"):
         assert words in text
+
+
+def test_the_page_has_the_placed_module() -> None:
+    table = [one.strip("| ").split(" | ") for one in PAGE.splitlines() if f"| {DEVICE} |" in one]
+    ((name, _, mhz, multipliers, *_),) = table
+    assert name == named(PLACED)
+    assert int(multipliers) == PLACED.parameters["Pe"] * PLACED.parameters["Simd"]
+    assert float(mhz) > 0
 
 
 def test_a_small_module_is_placed_with_a_multiplier_a_product() -> None:
