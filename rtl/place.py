@@ -24,7 +24,7 @@ from transfab.rtl.yosys import NEXTPNR, YOSYS, Case, kept, run, write
 DEVICE: Final = "ECP5-85k"
 # More is asked for than is met, so that placement does not stop at less than it can.
 FLAGS: Final = tuple(
-    "--85k --package CABGA381 --freq 110 --seed 2 --timing-allow-fail "
+    "--85k --package CABGA381 --freq 110 --seed 3 --timing-allow-fail "
     "--lpf pins.lpf --lpf-allow-unconstrained".split()
 )
 PINS: Final = "pins"
