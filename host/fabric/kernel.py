@@ -53,7 +53,8 @@ class Kernel:
         self._values |= {"build_hash_low": low, "build_hash_high": high}
         self._starts: deque[int] = deque()
         self._running = self._done = 0
-        self._ready = self._closed = False
+        self._ready = self._closed = self._can_run = False
+        self._beats: dict[int, dict[str, int]] = {}
         self._thread = threading.Thread(target=self._work, daemon=True, name=f"kernel {top}")
         self._thread.start()
 
@@ -80,12 +81,15 @@ class Kernel:
 
     def look(self) -> None:
         """Something changed that the thread may wait for."""
-        self._lock.notify_all()
+        self._can_run = self._possible()
+        if self._can_run:
+            self._lock.notify_all()
 
     @property
     def at_work(self) -> bool:
-        """A sequence is in the kernel, and can be done."""
-        return self._running > 0 and not self.output.beats and self.failure is None
+        """A sequence is in the kernel or about to be, and can be done."""
+        runs = self._running > 0 and not self.output.beats and self.failure is None
+        return self._can_run or runs
 
     def finished(self) -> None:
         """The last beat of an output packet was taken."""
@@ -97,7 +101,11 @@ class Kernel:
         self._lock.notify_all()
 
     def _needs(self, sequence: int) -> Mapping[str, int]:
-        return {name: beats_of(self.config, self.engine, name, sequence) for name in self.inputs}
+        if sequence not in self._beats:
+            self._beats[sequence] = {
+                name: beats_of(self.config, self.engine, name, sequence) for name in self.inputs
+            }
+        return self._beats[sequence]
 
     def _possible(self) -> bool:
         if not self._starts or self.faults.hang or self._running:
@@ -111,9 +119,11 @@ class Kernel:
     def _work(self) -> None:
         while True:
             with self._lock:
-                self._lock.wait_for(lambda: self._closed or self._possible())
+                self._can_run = self._possible()
+                self._lock.wait_for(lambda: self._closed or self._can_run)
                 if self._closed:
                     return
+                self._can_run = False
                 sequence = self._starts.popleft()
                 self._running += 1
                 needs = self._needs(sequence)
