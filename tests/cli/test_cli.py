@@ -243,7 +243,7 @@ def test_doctor_names_what_is_missing(cli: Run, monkeypatch: pytest.MonkeyPatch)
     lacks = {"runs": False, "missing": "no C++ compiler: none here"}
     assert done.json["executors"] == {
         "integer": {"runs": True, "missing": None},
-        **dict.fromkeys(("native", "csim", "csim_width_true", "rtl", "hls"), lacks),
+        **dict.fromkeys(("native", "csim", "csim_width_true", "rtl", "hls", "emulated"), lacks),
     }
     shown = cli("doctor")
     assert "missing: no C++ compiler: none here" in shown.out

@@ -27,7 +27,7 @@ def missing() -> dict[str, str | None]:
     state = {"integer": None, "native": None if runs else reason}
     state |= {name: missing_csim(variant) for name, variant in CSIM.items()}
     state |= {kind: missing_simulation(kind) for kind in SIMULATION.values()}
-    return state | {EMULATED: missing_boards() or missing_csim("native")}
+    return state | {EMULATED: missing_csim("native") or missing_boards()}
 
 
 def executors(
