@@ -324,7 +324,7 @@ def test_a_bad_random_model_is_refused(
         ),
         (("export", "BUNDLE", "--layer", 7), "not layer 7"),
         (("export", "BUNDLE", "--stage", "softmax"), "not layer None stage softmax"),
-        (("bench", "weather"), "bench must be one of golden, csim, rtl, not weather"),
+        (("bench", "weather"), "bench must be one of golden, csim, rtl, host, not weather"),
         (("bench", "golden", "--repetitions", 0), "must be at least 1"),
         (("bench", "golden", "--sequence", 513), r"in \[1, 512\]"),
     ],
