@@ -13,10 +13,12 @@ import numpy as np
 
 from transfab.host.open import open_session
 from transfab.host.place import parse_place
-from transfab.host.pynq_board import BITS, OFFSETS, PynqBoard
+from transfab.host.pynq_board import PynqBoard
 from transfab.quant.config import LayerConfig
 from transfab.quant.contract.beats import Beats
 from transfab.quant.contract.packets import beats_of
+from transfab.quant.contract.registers import CONTROL_BITS as BITS
+from transfab.quant.contract.registers import OFFSETS
 from transfab.quant.contract.tops import TOPS
 from transfab.quant.engine import Engine
 from transfab.quant.figure import Figure

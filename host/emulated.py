@@ -6,7 +6,6 @@ is apart from the emulated memory, so that a missing flush or invalidate shows a
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,17 +16,13 @@ from pynq.pl_server.remote_device import RemoteBitfileHandler
 from transfab.host.boards import BoardFile
 from transfab.host.containers.bit import read_bin
 from transfab.host.fabric.faults import Faults
-from transfab.host.fabric.kernel import RunTop
+from transfab.host.fabric.kernel import MakeRun
 from transfab.host.fabric.memory import Memory
 from transfab.host.fabric.zynq import ZynqFabric
 from transfab.host.ps_registers import ULTRASCALE, ZYNQ_7000
 from transfab.host.remote.board import FIRMWARE, MANAGER, BoardDescription
 from transfab.host.remote.board import Board as BoardState
-from transfab.quant.config import LayerConfig
-from transfab.quant.engine import Engine
 
-# What the kernel of a build and a top computes: C++ kernels, simulated RTL, or nothing.
-MakeRun = Callable[[LayerConfig, Engine, str], RunTop]
 # Linux and the programs have the rest of a Zynq's memory.
 BUFFERS = 0x1000_0000
 IMAGE = "image.bin"

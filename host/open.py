@@ -11,13 +11,11 @@ from typing import Any
 
 from transfab.host.bitstreams import resolve, write_emulated
 from transfab.host.board import Board, BoardError, Design
-from transfab.host.fabric.kernel import RunTop
+from transfab.host.fabric.kernel import MakeRun
 from transfab.host.place import Place, taken
 from transfab.host.session import PATIENCE, LayerSession, plan
 from transfab.quant.config import LayerConfig
 from transfab.quant.engine import Engine
-
-MakeRun = Callable[[LayerConfig, Engine, str], RunTop]
 
 
 def missing() -> str | None:

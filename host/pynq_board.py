@@ -18,12 +18,11 @@ from transfab.host.layout import engine_name
 from transfab.host.pynq_defects import load_overlay
 from transfab.quant.contract.beats import Beats
 from transfab.quant.contract.packets import beats_of
-from transfab.quant.contract.registers import REGISTERS, build_hash_words
+from transfab.quant.contract.registers import CONTROL_BITS as BITS
+from transfab.quant.contract.registers import OFFSETS, build_hash_words
 from transfab.quant.contract.tops import TOPS
 from transfab.quant.engine import build_hash
 
-OFFSETS: Final = {register.name: register.offset for register in REGISTERS}
-BITS: Final = {field.name: 1 << field.low for field in REGISTERS[0].fields}
 # Status of a DMA channel: PG021.
 IDLE, ERRORS, STATUS, RESET = 0x2, 0x70, 0x04, 0x4
 COUNTERS: Final = ("sequences", "transfers", "bytes_sent", "bytes_received", "weight_bytes")
@@ -39,6 +38,8 @@ class PynqBoard:
         self.name, self._device, self._release = name, device, release
         self._overlay: Any = None
         self._buffers: dict[str, Any] = {}
+        self._views: dict[tuple[str, int], Any] = {}
+        self._result: Any = None
         self._sends: dict[str, Any] = {}
         self._counts = dict.fromkeys(COUNTERS, 0)
 
@@ -189,6 +190,3 @@ class PynqBoard:
             self._buffer(packet, max(size, beats * design.engine.beat_bytes))
             self._views[packet, size] = self._buffers[packet][:size]
         return self._views[packet, size]
-
-    _views: dict[tuple[str, int], Any] = {}  # noqa: RUF012 - replaced by `_free` before each use
-    _result: Any = None

@@ -17,14 +17,15 @@ from transfab.host.fabric.streams import Stream
 from transfab.quant.config import LayerConfig
 from transfab.quant.contract.beats import Beats
 from transfab.quant.contract.packets import beats_of
-from transfab.quant.contract.registers import REGISTERS, build_hash_words
+from transfab.quant.contract.registers import CONTROL_BITS as BITS
+from transfab.quant.contract.registers import OFFSETS, build_hash_words
 from transfab.quant.contract.tops import TOPS
 from transfab.quant.engine import Engine
 
 # top, S, packets in the order of its inputs -> its output packet; RuntimeError when it fails
 RunTop = Callable[[str, int, Sequence[Beats]], Beats]
-OFFSETS: Final = {register.name: register.offset for register in REGISTERS}
-BITS: Final = {field.name: 1 << field.low for field in REGISTERS[0].fields}
+# What the kernel of a build and a top computes: C++ kernels, simulated RTL, or nothing.
+MakeRun = Callable[[LayerConfig, Engine, str], RunTop]
 
 
 class Kernel:

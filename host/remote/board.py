@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, fields
 from pathlib import PurePosixPath
 from typing import Any, Final
 
+from transfab.host.fabric.protocol import Fabric, MakeFabric
 from transfab.host.ps_registers import ARCHITECTURES, ULTRASCALE, PsRegisters
 from transfab.host.remote.memory import PAGE, BufferTable
-from transfab.host.remote.protocol import Fabric, MakeFabric
 
 FIRMWARE: Final = "/lib/firmware/"
 MANAGER: Final = "/sys/class/fpga_manager/fpga0/"

@@ -8,8 +8,8 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 
+from transfab.host.fabric.protocol import MakeFabric
 from transfab.host.remote.board import BoardDescription
-from transfab.host.remote.protocol import MakeFabric
 
 
 def main(arguments: Sequence[str], fabrics_of: Callable[[BoardDescription], MakeFabric]) -> int:

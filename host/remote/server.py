@@ -26,8 +26,8 @@ from pynq.remote import (
     remote_device_pb2_grpc,
 )
 
+from transfab.host.fabric.protocol import MakeFabric
 from transfab.host.remote.board import Board, BoardDescription
-from transfab.host.remote.protocol import MakeFabric
 
 PORT: Final = 7967
 CHUNK: Final = 2 << 20  # bytes a message; gRPC refuses more than 4 MiB

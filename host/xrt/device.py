@@ -22,8 +22,9 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
+from transfab.host.fabric.protocol import Fabric
 from transfab.host.xrt.wire import Call, Closed, Stream, Value, fields, integer, text
 
 DONE: Final = (integer(1, 1),)
@@ -31,15 +32,6 @@ FAILED: Final = (integer(1, 0),)
 Answer = tuple[bytes | memoryview, ...]
 ARGUMENTS: Final = 0x10  # offset of the first register behind control and interrupts
 CONNECT_SECONDS: Final = 10.0
-
-
-class Fabric(Protocol):
-    """A model of a board's fabric; addresses are those of the board's map."""
-
-    def read(self, address: int) -> int: ...
-    def write(self, address: int, value: int) -> None: ...
-    def read_memory(self, address: int, size: int) -> bytes | memoryview: ...
-    def write_memory(self, address: int, data: bytes | memoryview) -> None: ...
 
 
 class Server:

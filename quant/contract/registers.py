@@ -100,6 +100,10 @@ REGISTERS: Final = (
     ),
 )
 
+# By name: byte offset of a register, mask of a field of `control`.
+OFFSETS: Final = {register.name: register.offset for register in REGISTERS}
+CONTROL_BITS: Final = {field.name: 1 << field.low for field in REGISTERS[0].fields}
+
 
 def build_hash_words(config: LayerConfig, engine: Engine) -> tuple[int, int]:
     """What `build_hash_low` and `build_hash_high` of this build read as."""

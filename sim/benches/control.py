@@ -8,12 +8,11 @@ from typing import Any
 import cocotb
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from transfab.quant.contract.registers import REGISTERS, build_hash_words
+from transfab.quant.contract.registers import OFFSETS, REGISTERS, build_hash_words
 from transfab.sim.bench import build_under_test
 from transfab.sim.benches.row_streams import move_times
 from transfab.sim.streams import Sink, Source, clock_and_reset, watchdog
 
-OFFSETS = {register.name: register.offset for register in REGISTERS}
 BIT = {field.name: 1 << field.low for field in REGISTERS[0].fields}
 CHANNELS = "aw", "w", "b", "ar", "r"
 # Sequences that can be counted under way, or done and not acknowledged.

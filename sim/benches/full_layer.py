@@ -14,14 +14,13 @@ from cocotb.clock import Clock
 from cocotb.triggers import First, RisingEdge, Timer
 
 from transfab.quant.contract.packets import beats_of
-from transfab.quant.contract.registers import REGISTERS
+from transfab.quant.contract.registers import OFFSETS
 from transfab.quant.contract.tops import TOPS
 from transfab.sim.bench import build_under_test
 from transfab.sim.streams import PERIOD
 
 PACKETS = "TRANSFAB_PACKETS"
 TOP = TOPS["layer"]
-OFFSETS = {register.name: register.offset for register in REGISTERS}
 START, DONE, IDLE = 1, 2, 4
 # Of the products' cycles of all four stages one after the other, a few times over.
 PATIENCE = 3_000_000

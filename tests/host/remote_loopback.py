@@ -11,9 +11,9 @@ import zlib
 
 from remote_handoff import BASE, SPAN, ULTRASCALE, ZYNQ
 
+from transfab.host.fabric.protocol import MakeFabric
 from transfab.host.remote.board import BoardDescription
 from transfab.host.remote.process import main
-from transfab.host.remote.protocol import MakeFabric
 
 KERNEL, SEND, RECEIVE = range(3)
 # Offsets in a DMA engine's block of one direction; S2MM's is 0x30 above MM2S's.

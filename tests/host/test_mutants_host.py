@@ -15,7 +15,7 @@ import importlib.util
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -23,14 +23,25 @@ from types import CodeType, ModuleType
 from typing import Any
 
 import pytest
-from emulated_boards import Bench, Layer, bench_of, kernel_threads, scrambled, write_bitstream
+from emulated_boards import (
+    Bench,
+    Layer,
+    RunTop,
+    bench_of,
+    kernel_threads,
+    scrambled,
+    write_bitstream,
+)
 from strategies import random_case
 from stream_oracle import BUILDS
 
 from transfab.host.board import Design
 from transfab.host.boards import board_named
 from transfab.quant.bert.layer import run_layer
+from transfab.quant.config import LayerConfig
+from transfab.quant.contract.beats import Beats
 from transfab.quant.contract.tops import TOPS
+from transfab.quant.engine import Engine
 
 PRODUCT, MUTATED = "transfab.host", "mutated_host"
 Patch = tuple[str, str, str]  # module below the product, old text, new text
@@ -141,6 +152,17 @@ def ended() -> bool:
     return not kernel_threads()
 
 
+def unhurried(config: LayerConfig, engine: Engine, top: str) -> RunTop:
+    """As `scrambled`; never done before its driver has looked."""
+    scramble = scrambled(config, engine)
+
+    def run(top: str, sequence: int, packets: Sequence[Beats]) -> Beats:
+        time.sleep(0.05)
+        return scramble(top, sequence, packets)
+
+    return run
+
+
 def refused(bench: Bench, act: Callable[[], object], *parts: str) -> bool:
     try:
         act()
@@ -151,7 +173,7 @@ def refused(bench: Bench, act: Callable[[], object], *parts: str) -> bool:
 
 def board_is_sound(package: str, folder: Path) -> bool:
     """Faults of one board, each with its own words, and a board that works after each."""
-    with bench_of(FIRST, folder, package=package) as bench:
+    with bench_of(FIRST, folder, unhurried, package) as bench:
         design = Design("layer", FIRST.config, FIRST.engine)
 
         def works() -> bool:

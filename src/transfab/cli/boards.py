@@ -9,8 +9,7 @@ from transfab.quant.packet_executor import PacketExecutor
 
 if TYPE_CHECKING:
     from transfab.hls.csim import CSimulation
-    from transfab.host.fabric.kernel import RunTop
-    from transfab.host.open import MakeRun
+    from transfab.host.fabric.kernel import MakeRun, RunTop
     from transfab.quant.bert.layer import LayerParameters, Tensors
     from transfab.quant.config import LayerConfig
     from transfab.quant.engine import Engine
