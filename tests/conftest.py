@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,10 @@ from transfab.quant.bert.weights import (
     load_layer,
 )
 from transfab.quant.config import LayerConfig
+
+# A shell's background jobs ignore it, and so would every command that a test interrupts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 HIDDEN, HEADS, FEED_FORWARD, LAYERS, VOCABULARY, LONGEST = 16, 2, 32, 2, 64, 32
 TEXTS = [[2, 11, 40, 7, 3], [2, 25, 3]]

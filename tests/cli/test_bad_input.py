@@ -432,7 +432,7 @@ def test_a_read_only_folder_is_reported(process: Run, stage_bundle: Path, tmp_pa
 
 def start_golden(out: Path, *arguments: object) -> subprocess.Popen[str]:
     """A real run of some seconds, returned once it has written its first file."""
-    command = [sys.executable, "-m", "transfab", "golden", "--random", "bert-tiny"]
+    command = [sys.executable, "-m", "transfab", "golden", "--random", "bert-tiny", "--quick"]
     given = ["--layers", "all", "--threads", "1", "--out", out, *arguments]
     running = subprocess.Popen(
         [*command, *map(str, given)],
