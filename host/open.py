@@ -53,10 +53,9 @@ def open_session(
     addresses = [place.address for place in places if place.reach == "pynq-remote"]
     with ExitStack() as stack:
         for place in dict.fromkeys(places):
-            if places.count(place) > 1 and place.reach != "emulated":
-                raise ValueError(
-                    f"{place} is given {places.count(place)} times: a board has one top"
-                )
+            count = sum(place.seat == other.seat for other in places)
+            if count > 1 and place.reach != "emulated":
+                raise ValueError(f"{place} is given {count} times: a board has one top")
             stack.enter_context(taken(place))
         remotes = iter(_connected(addresses, patience))
         from transfab.host.pynq_defects import private_state
@@ -76,10 +75,23 @@ def open_session(
             file = resolve(folder, place.board.name, top, config, engine)
             progress(f"loading {file.name} onto {place}")
             board = _board(place, number, remotes, make_run)
-            stack.callback(board.close)
+            stack.push(_closing(board))
             board.load(file, Design(top, config, engine))
             boards.append((top, board))
         yield LayerSession(config, engine, boards, patience)
+
+
+def _closing(board: Board) -> Callable[..., None]:
+    """How a stack closes a board: what ended the run is told, not what comes of it."""
+
+    def close(kind: object, error: BaseException | None, trace: object) -> None:
+        try:
+            board.close()
+        except BoardError:
+            if error is None:
+                raise
+
+    return close
 
 
 def _connected(addresses: list[str], patience: float) -> list[Any]:
@@ -106,7 +118,8 @@ def _board(place: Place, number: int, remotes: Iterator[Any], make_run: MakeRun 
         device = EmulatedDevice(f"{place} {number}", place.board, make_run)
         return PynqBoard(device.name, device, device.close)
     if place.reach == "pynq-remote":
-        return PynqBoard(str(place), next(remotes))
+        device = next(remotes)
+        return PynqBoard(str(place), device, device.client.close)
     with warnings.catch_warnings():
         # pynq's own words for it are about XRT.
         warnings.simplefilter("ignore")

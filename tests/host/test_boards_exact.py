@@ -12,7 +12,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from emulated_boards import Layer, bench_of, kernel_threads, no_kernel_threads
+from emulated_boards import (
+    Layer,
+    assert_exact,
+    bench_of,
+    kernel_threads,
+    no_kernel_threads,
+    tensors_of,
+)
 from hard_layers import hard_cases
 from strategies import random_case
 from stream_oracle import BUILDS, Build
@@ -20,11 +27,10 @@ from stream_oracle import BUILDS, Build
 from transfab.host.board import BoardError
 from transfab.host.open import open_session
 from transfab.host.place import parse_place
-from transfab.host.session import LayerSession, Passage, SessionRunner
-from transfab.quant.bert.layer import STAGES, run_layer
+from transfab.host.session import LayerSession, SessionRunner
+from transfab.quant.bert.layer import STAGES
 from transfab.quant.contract.beats import Beats
 from transfab.quant.contract.tops import TOPS, pack_activation
-from transfab.quant.packet_check import check_packets
 from transfab.quant.packet_executor import PacketExecutor
 
 # One worker, so that no two build the same kernels.
@@ -40,25 +46,7 @@ def pynq_here() -> None:
 
 def opened(build: Build, count: int, kernels: Any, board: str = "zcu104") -> Any:
     places = [parse_place(f"emulated:{board}")] * count
-    return open_session(build.config(), build.engine, places, make_run=kernels, patience=10)
-
-
-def tensors_of(layer: Layer) -> dict[str, Any]:
-    return run_layer(layer.config, layer.case.parameters(), *layer.case.arrays())
-
-
-def assert_exact(layer: Layer, session: LayerSession, passage: Passage) -> None:
-    """Every packet byte by byte, packed here, and by `check_packets` as `transfab run` does."""
-    tensors = tensors_of(layer)
-    assert list(passage.packets) == [top for top, _ in session.boards]
-    for top, made in passage.packets.items():
-        assert len(made) == len(layer.case.mask)
-        for index, packet in enumerate(made):
-            expected = layer.activations(top, index, tensors)[TOPS[top].output]
-            assert packet.shape == expected.shape
-            assert packet.tobytes() == expected.tobytes(), (layer.case.name, top, index)
-        count, found = check_packets(layer.config, layer.engine, "b", 0, top, tensors, made)
-        assert (count > 0, found) == (True, ())
+    return open_session(build.config(), build.engine, places, make_run=kernels, patience=60)
 
 
 @each_count

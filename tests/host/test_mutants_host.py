@@ -180,7 +180,7 @@ def board_is_sound(package: str, folder: Path) -> bool:
             bench.load().configure()
             made = [bench.run(index, TENSORS[0], PLENTY) for index in (0, 1)]
             right = [expected(FIRST, TENSORS[0], "layer", index) for index in (0, 1)]
-            at_rest = bench.device.fabric.read(KERNEL) & (DONE | IDLE_KERNEL) == IDLE_KERNEL
+            at_rest = bench.fabrics.fabric.read(KERNEL) & (DONE | IDLE_KERNEL) == IDLE_KERNEL
             return at_rest and [a.tobytes() for a in made] == [b.tobytes() for b in right]
 
         def with_fault(*parts: str, **fault: Any) -> bool:
@@ -203,7 +203,7 @@ def board_is_sound(package: str, folder: Path) -> bool:
         )
         bench.board.configure(FIRST.parameters("layer"))
         bench.submit(0, TENSORS[0])
-        fabric = bench.device.fabric
+        fabric = bench.fabrics.fabric
         bench.board.close()
         halted = bool(fabric.read(OUTPUT_STATUS) & HALTED)
         return sound and halted and bench.live == 0 and ended()
@@ -274,7 +274,6 @@ WRITE_CONTROL = "self._kernel.write(OFFSETS['control'], BITS['{}'])"
 MUTANTS: dict[str, Patch] = {
     # driver
     "weights-are-not-flushed": ("pynq_board", "buffer.flush()", "pass"),
-    "weights-stay-coherent": ("pynq_board", "buffer.coherent = False", "pass"),
     "weights-are-not-copied": ("pynq_board", "buffer[:] = beats.reshape(-1)", "pass"),
     "continue-is-never-written": ("pynq_board", WRITE_CONTROL.format("continue"), "pass"),
     "start-is-never-written": ("pynq_board", WRITE_CONTROL.format("start"), "pass"),
@@ -290,8 +289,8 @@ MUTANTS: dict[str, Patch] = {
     "no-patience": ("pynq_board", "waiting and late", "waiting"),
     "a-view-instead-of-a-result": (
         "pynq_board",
-        "np.array(self._result, np.uint8)",
-        "np.asarray(self._result)",
+        "np.array(self._result.array, np.uint8)",
+        "np.asarray(self._result.array)",
     ),
     "bytes-that-came-are-not-counted": (
         "pynq_board",
@@ -303,11 +302,7 @@ MUTANTS: dict[str, Patch] = {
         "found != build_hash_words(design.config, design.engine)",
         "False",
     ),
-    "buffers-are-not-freed": (
-        "pynq_board",
-        "for buffer in buffers.values():",
-        "for buffer in ():",
-    ),
+    "buffers-are-not-freed": ("pynq_board", "buffers.popitem()[1].freebuffer()", "break"),
     "engines-are-not-reset": ("pynq_board", "channel._mmio.write(channel._offset, RESET)", "pass"),
     "the-board-is-not-released": ("pynq_board", "self._release()", "pass"),
     # session
@@ -327,7 +322,7 @@ MUTANTS: dict[str, Patch] = {
         "board.submit(sequence, self._given(top, packets[index]))",
         "board.submit(sequence, self._given(top, packets[max(index - 1, 0)]))",
     ),
-    "boards-are-not-closed": ("open", "stack.callback(board.close)", "pass"),
+    "boards-are-not-closed": ("open", "stack.push(_closing(board))", "pass"),
     # emulated board
     "a-device-without-flush": (
         "emulated",
@@ -339,8 +334,12 @@ MUTANTS: dict[str, Patch] = {
         "self.state.fabric.read_memory(held.address + offset, size)",
         "bytes(size)",
     ),
-    "another-boards-bitstream-is-taken": ("emulated", "image.board != self.board_file.name", "0"),
-    "a-fabric-stays-open": ("emulated", "self.fabric.close()", "pass"),
+    "another-boards-bitstream-is-taken": (
+        "fabric.configured",
+        "image.board != self.board.name",
+        "0",
+    ),
+    "a-fabric-stays-open": ("fabric.configured", "self.fabric.close()", "pass"),
     "too-long-packets-fit": ("fabric.dma", "data.size > self._length", "False"),
     "the-length-stays-what-was-asked": ("fabric.dma", "self._length = data.size", "pass"),
     "a-transfer-is-never-idle": (

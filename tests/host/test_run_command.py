@@ -173,10 +173,10 @@ def flipped(make_bundle: Any, tmp_path: Path) -> Any:
 
 
 def faulty(patch: pytest.MonkeyPatch, **given: Any) -> None:
-    from transfab.host import emulated
+    from transfab.host.fabric import configured
     from transfab.host.fabric.faults import Faults
 
-    patch.setattr(emulated, "Faults", lambda: Faults(**given))
+    patch.setattr(configured, "Faults", lambda: Faults(**given))
 
 
 @pytest.mark.parametrize(
@@ -298,9 +298,10 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, name: str) ->
 
 HANGING = """
 import sys
-from transfab.host import emulated, pynq_board
+from transfab.host import pynq_board
+from transfab.host.fabric import configured
 from transfab.host.fabric.faults import Faults
-emulated.Faults = lambda: Faults(hang=True)
+configured.Faults = lambda: Faults(hang=True)
 wait = pynq_board.PynqBoard.wait
 def waiting(self, seconds):
     print("waiting", flush=True)
