@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ from transfab.host.bitstreams import resolve, write_emulated
 from transfab.host.board import Board, BoardError, Design
 from transfab.host.fabric.kernel import MakeRun
 from transfab.host.place import Place, taken
+from transfab.host.seen import local_devices, why_no_zynq
 from transfab.host.session import PATIENCE, LayerSession, plan
 from transfab.quant.config import LayerConfig
 from transfab.quant.engine import Engine
@@ -106,7 +106,7 @@ def _connected(addresses: list[str], patience: float) -> list[Any]:
 
 
 def _board(place: Place, number: int, remotes: Iterator[Any], make_run: MakeRun | None) -> Board:
-    import pynq.lib.dma  # binds the driver of the DMA engines
+    import pynq.lib.dma  # noqa: F401 - binds the driver of the DMA engines
 
     from transfab.host.pynq_board import PynqBoard
 
@@ -120,12 +120,9 @@ def _board(place: Place, number: int, remotes: Iterator[Any], make_run: MakeRun 
     if place.reach == "pynq-remote":
         device = next(remotes)
         return PynqBoard(str(place), device, device.client.close)
-    with warnings.catch_warnings():
-        # pynq's own words for it are about XRT.
-        warnings.simplefilter("ignore")
-        devices = pynq.Device.devices
+    devices = local_devices()
     if not devices:
         raise BoardError(
-            "no Zynq board here: run this on one, or use pynq-remote:BOARD@ADDRESS or emulated"
+            f"{why_no_zynq()}: run this on one, or use pynq-remote:BOARD@ADDRESS or emulated"
         )
     return PynqBoard(str(place), devices[0])

@@ -17,6 +17,8 @@ from unittest.mock import patch
 
 VARIABLE: Final = "PYNQ_REMOTE_DEVICES"
 PORT: Final = 7967
+# Where PYNQ's images keep the name of their board.
+NAME: Final = "/proc/device-tree/chosen/pynq_board"
 # Longest time to a connection.
 KNOCK: Final = 5.0
 # What loads a bitstream may take longer: an emulated board builds its kernel then.
@@ -60,6 +62,19 @@ def silent(address: str, seconds: float) -> str | None:
             "start PYNQ.remote there or correct the address"
         )
     return None
+
+
+def name_of(address: str, seconds: float) -> str:
+    """What the board at an address calls itself; OSError or RuntimeError where it does not."""
+    from pynq.remote import remote_device_pb2, remote_device_pb2_grpc
+
+    channel = Channel(address, PORT, seconds)
+    try:
+        stub = remote_device_pb2_grpc.RemoteDeviceStub(channel)
+        request = remote_device_pb2.ReadFileRequest(file_path=NAME)
+        return b"".join(part.data for part in stub.readfile(request)).decode().strip("\0\n")
+    finally:
+        channel.close()
 
 
 class Channel:
