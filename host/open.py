@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from transfab.host.bitstreams import resolve, write_emulated
 from transfab.host.board import Board, BoardError, Design
@@ -16,6 +16,9 @@ from transfab.host.seen import local_devices, why_no_zynq
 from transfab.host.session import PATIENCE, LayerSession, plan
 from transfab.quant.config import LayerConfig
 from transfab.quant.engine import Engine
+
+# Least seconds that a call to a remote board may take: a slow network is no kernel that hangs.
+CALL: Final = 10.0
 
 
 def missing() -> str | None:
@@ -57,7 +60,7 @@ def open_session(
             if count > 1 and place.reach != "emulated":
                 raise ValueError(f"{place} is given {count} times: a board has one top")
             stack.enter_context(taken(place))
-        remotes = iter(_connected(addresses, patience))
+        remotes = dict(zip(addresses, _connected(addresses, max(patience, CALL)), strict=True))
         from transfab.host.pynq_defects import private_state
 
         stack.enter_context(private_state())
@@ -65,8 +68,7 @@ def open_session(
         boards: list[tuple[str, Board]] = []
         for number, (place, top) in enumerate(zip(places, tops, strict=True)):
             folder = bitstreams
-            # A remote board may be an emulated one, whose bitstreams are made here, too.
-            if folder is None and place.reach != "pynq":
+            if folder is None and _is_emulated(place, remotes):
                 folder = written / str(number)
                 folder.mkdir()
                 write_emulated(folder, place.board, "emulated", (top,), config, engine)
@@ -105,7 +107,19 @@ def _connected(addresses: list[str], patience: float) -> list[Any]:
         raise BoardError(str(err)) from err
 
 
-def _board(place: Place, number: int, remotes: Iterator[Any], make_run: MakeRun | None) -> Board:
+def _is_emulated(place: Place, remotes: Mapping[str, Any]) -> bool:
+    """Whether its bitstreams are made here; what they hold is nothing for a real board."""
+    if place.reach != "pynq-remote":
+        return place.reach == "emulated"
+    try:
+        return b"emulated" in remotes[place.address].read_file("/proc/version")
+    except (OSError, RuntimeError) as err:
+        raise BoardError(f"{place}: {err}") from err
+
+
+def _board(
+    place: Place, number: int, remotes: Mapping[str, Any], make_run: MakeRun | None
+) -> Board:
     import pynq.lib.dma  # noqa: F401 - binds the driver of the DMA engines
 
     from transfab.host.pynq_board import PynqBoard
@@ -118,7 +132,7 @@ def _board(place: Place, number: int, remotes: Iterator[Any], make_run: MakeRun 
         device = EmulatedDevice(f"{place} {number}", place.board, make_run)
         return PynqBoard(device.name, device, device.close)
     if place.reach == "pynq-remote":
-        device = next(remotes)
+        device = remotes[place.address]
         return PynqBoard(str(place), device, device.client.close)
     devices = local_devices()
     if not devices:

@@ -128,11 +128,49 @@ def kernel_threads() -> list[threading.Thread]:
     return [one for one in threading.enumerate() if one.name.startswith("kernel ")]
 
 
-def no_kernel_threads(seconds: float = 2) -> bool:
-    """Whether every kernel's thread ends within so many seconds."""
+def no_kernel_threads(seconds: float = 30) -> bool:
+    """Whether every kernel was told to end, and its thread does."""
     for thread in kernel_threads():
+        # A thread that has ended meanwhile has no target.
+        kernel = getattr(getattr(thread, "_target", None), "__self__", None)
+        if kernel is not None and not kernel._closed:
+            return False
         thread.join(seconds)
     return not kernel_threads()
+
+
+class Clock:
+    """Time for a driver: it stands while a kernel is at work; at rest each look takes 10 ms.
+
+    So nothing is late because a machine is busy, and nothing waits for what cannot come.
+
+    fabrics  gives the fabrics that the driver has to do with
+    """
+
+    STEP = 0.01
+
+    def __init__(self, fabrics: Callable[[], Sequence[Any]]) -> None:
+        self.looks, self._now, self._fabrics = 0, 0.0, fabrics
+        self._looked = threading.Condition()
+
+    def monotonic(self) -> float:
+        with self._looked:
+            self.looks += 1
+            self._looked.notify_all()
+        if not any(self._at_work(one) for one in self._fabrics()):
+            self._now += self.STEP
+        return self._now
+
+    def wait_for_looks(self, count: int) -> None:
+        """Until the driver has looked so many times more; 30 s at most."""
+        with self._looked:
+            until = self.looks + count
+            self._looked.wait_for(lambda: self.looks >= until, 30)
+
+    @staticmethod
+    def _at_work(fabric: Any) -> bool:
+        with fabric._lock:
+            return bool(fabric.kernel.at_work)
 
 
 def server_of(package: str, name: str, board: BoardFile, make_run: MakeRun, address: str) -> Any:
@@ -156,6 +194,7 @@ class Bench:
 
     package  `transfab.host`, or a broken copy of it
     address  of a server in this process that the board is behind; None for a board without one
+    clock    the driver's
     """
 
     def __init__(
@@ -171,6 +210,7 @@ class Bench:
         self.faults = importlib.import_module(f"{package}.fabric.faults").Faults
         self.error = importlib.import_module(f"{package}.board").BoardError
         driver = importlib.import_module(f"{package}.pynq_board")
+        self.clock = Clock(lambda: [one for one in [self.fabrics.fabric] if one])
         self.server: Any = None
         if address is None:
             emulated = importlib.import_module(f"{package}.emulated")
@@ -244,8 +284,10 @@ def bench_of(
     variables = {"PYNQ_REMOTE_DEVICES": address} if address else {}
     with defects.private_state(), patch.dict(os.environ, variables):
         made = Bench(layer, folder, make_run, package, board, address)
+        driver = importlib.import_module(f"{package}.pynq_board")
         try:
-            yield made
+            with patch.object(driver, "time", made.clock):
+                yield made
         finally:
             try:
                 made.board.close()

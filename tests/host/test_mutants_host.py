@@ -14,21 +14,23 @@ import importlib.machinery
 import importlib.util
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from emulated_boards import (
     Bench,
+    Clock,
     Layer,
     RunTop,
     bench_of,
     kernel_threads,
+    no_kernel_threads,
     scrambled,
     write_bitstream,
 )
@@ -50,8 +52,8 @@ FIRST = LAYERS[0]
 TENSORS = [run_layer(one.config, one.case.parameters(), *one.case.arrays()) for one in LAYERS]
 KERNEL, OUTPUT_STATUS = 0xA000_0000, 0xA007_0034
 DONE, IDLE_KERNEL, HALTED = 2, 4, 1
-# Seconds for what must not come, and for what comes in milliseconds.
-PATIENCE, PLENTY = 0.1, 1.0
+# Seconds of the driver's clock: it stands while a kernel is at work.
+PATIENCE = 0.1
 
 
 @cache
@@ -126,7 +128,11 @@ def session_is_exact(package: str, folder: Path) -> bool:
     place = importlib.import_module(f"{package}.place").parse_place("emulated")
     given = FIRST.config, FIRST.engine, [place] * 2
     exact = True
-    with opening.open_session(*given, None, scrambled, PLENTY) as session:
+    driver = importlib.import_module(f"{package}.pynq_board")
+    with (
+        opening.open_session(*given, None, scrambled, PATIENCE) as session,
+        patch.object(driver, "time", clock_of(session)),
+    ):
         for layer, tensors in zip(LAYERS, TENSORS, strict=True):
             params = layer.case.parameters()
             for _ in range(2):
@@ -142,25 +148,31 @@ def session_is_exact(package: str, folder: Path) -> bool:
         sum(packet.nbytes for layer in LAYERS for packet in layer.parameters(top).values())
         for top in ("board_a", "board_b")
     ]
-    return exact and weights == wanted and ended()
+    return exact and weights == wanted and no_kernel_threads()
 
 
-def ended() -> bool:
-    end = time.monotonic() + 0.3
-    while kernel_threads() and time.monotonic() < end:
-        time.sleep(0.005)
-    return not kernel_threads()
+def clock_of(session: Any) -> Clock:
+    return Clock(lambda: [board._device.fabrics.fabric for _, board in session.boards])
 
 
-def unhurried(config: LayerConfig, engine: Engine, top: str) -> RunTop:
-    """As `scrambled`; never done before its driver has looked."""
-    scramble = scrambled(config, engine)
+class Unhurried:
+    """Makes kernels as `scrambled`; none is done before its driver has looked, and looked again.
 
-    def run(top: str, sequence: int, packets: Sequence[Beats]) -> Beats:
-        time.sleep(0.05)
-        return scramble(top, sequence, packets)
+    By events: on a busy machine a kernel that sleeps may be done when the driver first looks.
+    """
 
-    return run
+    def __init__(self) -> None:
+        # Looks of a driver: at its clock for the end of its patience, then in each turn.
+        self.wait: Callable[[int], None] = lambda looks: None
+
+    def __call__(self, config: LayerConfig, engine: Engine, top: str) -> RunTop:
+        scramble = scrambled(config, engine)
+
+        def run(top: str, sequence: int, packets: Sequence[Beats]) -> Beats:
+            self.wait(3)
+            return scramble(top, sequence, packets)
+
+        return run
 
 
 def refused(bench: Bench, act: Callable[[], object], *parts: str) -> bool:
@@ -173,20 +185,21 @@ def refused(bench: Bench, act: Callable[[], object], *parts: str) -> bool:
 
 def board_is_sound(package: str, folder: Path) -> bool:
     """Faults of one board, each with its own words, and a board that works after each."""
+    unhurried = Unhurried()
     with bench_of(FIRST, folder, unhurried, package) as bench:
+        unhurried.wait = bench.clock.wait_for_looks
         design = Design("layer", FIRST.config, FIRST.engine)
 
         def works() -> bool:
             bench.load().configure()
-            made = [bench.run(index, TENSORS[0], PLENTY) for index in (0, 1)]
+            made = [bench.run(index, TENSORS[0], PATIENCE) for index in (0, 1)]
             right = [expected(FIRST, TENSORS[0], "layer", index) for index in (0, 1)]
             at_rest = bench.fabrics.fabric.read(KERNEL) & (DONE | IDLE_KERNEL) == IDLE_KERNEL
             return at_rest and [a.tobytes() for a in made] == [b.tobytes() for b in right]
 
         def with_fault(*parts: str, **fault: Any) -> bool:
             bench.load(**fault).configure()
-            seconds = PATIENCE if "gave no result" in parts else PLENTY
-            return refused(bench, lambda: bench.run(0, TENSORS[0], seconds), *parts)
+            return refused(bench, lambda: bench.run(0, TENSORS[0], PATIENCE), *parts)
 
         other = write_bitstream(folder / "a", Layer(BUILDS[0], FIRST.case), "layer")
         foreign = write_bitstream(folder / "b", FIRST, "layer", board_named("kv260"))
@@ -201,12 +214,13 @@ def board_is_sound(package: str, folder: Path) -> bool:
             and refused(bench, lambda: bench.board.load(foreign, design), "is for a kv260")
             and works()
         )
+        unhurried.wait = lambda looks: None
         bench.board.configure(FIRST.parameters("layer"))
         bench.submit(0, TENSORS[0])
         fabric = bench.fabrics.fabric
         bench.board.close()
         halted = bool(fabric.read(OUTPUT_STATUS) & HALTED)
-        return sound and halted and bench.live == 0 and ended()
+        return sound and halted and bench.live == 0 and no_kernel_threads()
 
 
 def files_and_locks_are_sound(package: str, folder: Path) -> bool:
