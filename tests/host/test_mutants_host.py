@@ -1,125 +1,50 @@
-"""Broken drivers and broken fabrics: the checks of the host's side kill every one.
-
-A mutant is the product's own source with one text replaced, imported under another name. The text
-is matched in `ast.unparse`'s form. Kernels here only scramble, so that every byte counts and no
-compiler is needed.
-"""
+"""Broken drivers and broken fabrics: the checks of the host's side kill every one."""
 
 from __future__ import annotations
 
-import ast
 import importlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
-import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import cache
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from types import CodeType, ModuleType
+from types import ModuleType
 from typing import Any
 from unittest.mock import patch
 
 import pytest
 from emulated_boards import (
-    Bench,
     Clock,
     Layer,
     RunTop,
     bench_of,
-    kernel_threads,
     no_kernel_threads,
     scrambled,
     write_bitstream,
 )
-from strategies import random_case
+from host_mutants import (
+    FIRST,
+    LAYERS,
+    PATIENCE,
+    PRODUCT,
+    TENSORS,
+    Patch,
+    expected,
+    refused,
+    survives,
+)
 from stream_oracle import BUILDS
 
 from transfab.host.board import Design
 from transfab.host.boards import board_named
-from transfab.quant.bert.layer import run_layer
 from transfab.quant.config import LayerConfig
 from transfab.quant.contract.beats import Beats
-from transfab.quant.contract.tops import TOPS
 from transfab.quant.engine import Engine
 
-PRODUCT, MUTATED = "transfab.host", "mutated_host"
-Patch = tuple[str, str, str]  # module below the product, old text, new text
-LAYERS = [Layer(BUILDS[4], random_case(seed, "plain", BUILDS[4].shape, 3, 6)) for seed in (1, 2)]
-FIRST = LAYERS[0]
-TENSORS = [run_layer(one.config, one.case.parameters(), *one.case.arrays()) for one in LAYERS]
 KERNEL, OUTPUT_STATUS = 0xA000_0000, 0xA007_0034
 DONE, IDLE_KERNEL, HALTED = 2, 4, 1
-# Seconds of the driver's clock: it stands while a kernel is at work.
-PATIENCE = 0.1
-
-
-@cache
-def normal_source(module: str) -> tuple[str, bool]:
-    """Text of a module in `ast.unparse`'s form, and whether it is a package."""
-    spec = importlib.util.find_spec(f"{PRODUCT}.{module}" if module else PRODUCT)
-    assert spec is not None
-    assert spec.origin is not None
-    text = ast.unparse(ast.parse(Path(spec.origin).read_text(encoding="utf-8")))
-    return text, spec.submodule_search_locations is not None
-
-
-def mutated_code(module: str, text: str) -> CodeType:
-    return compile(text.replace(PRODUCT, MUTATED), f"<mutated {module}>", "exec")
-
-
-@cache
-def intact_code(module: str) -> CodeType:
-    return mutated_code(module, normal_source(module)[0])
-
-
-class Mutator(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Imports the product as `mutated_host`, with a patch applied."""
-
-    def __init__(self, *patches: Patch) -> None:
-        self.texts: dict[str, str] = {}
-        for module, old, new in patches:
-            text = self.texts.get(module, normal_source(module)[0])
-            assert text.count(old) == 1, f"{module} holds {old!r} {text.count(old)} times"
-            self.texts[module] = text.replace(old, new)
-
-    def find_spec(
-        self, fullname: str, path: Any = None, target: ModuleType | None = None
-    ) -> importlib.machinery.ModuleSpec | None:
-        top, _, module = fullname.partition(".")
-        if top != MUTATED:
-            return None
-        is_package = normal_source(module)[1]
-        return importlib.util.spec_from_loader(fullname, self, is_package=is_package)
-
-    def exec_module(self, module: ModuleType) -> None:
-        name = module.__name__.partition(".")[2]
-        texts = self.texts
-        code = mutated_code(name, texts[name]) if name in texts else intact_code(name)
-        exec(code, module.__dict__)
-
-
-@contextmanager
-def mutated(*patches: Patch) -> Iterator[str]:
-    """The package name under which the patched product can be imported, inside the context."""
-    finder = Mutator(*patches)
-    sys.meta_path.insert(0, finder)
-    try:
-        yield MUTATED
-    finally:
-        sys.meta_path.remove(finder)
-        for name in [name for name in sys.modules if name.partition(".")[0] == MUTATED]:
-            del sys.modules[name]
-
-
-def expected(layer: Layer, tensors: Any, top: str, index: int, **given: Any) -> Any:
-    """What a scrambling kernel must be given, and makes; `given` replaces activations."""
-    packets = layer.activations(top, index, tensors) | given
-    inputs = packets | layer.parameters(top)
-    run = scrambled(layer.config, layer.engine)
-    return run(top, layer.sequence, [inputs[name] for name in TOPS[top].inputs])
 
 
 def session_is_exact(package: str, folder: Path) -> bool:
@@ -173,14 +98,6 @@ class Unhurried:
             return scramble(top, sequence, packets)
 
         return run
-
-
-def refused(bench: Bench, act: Callable[[], object], *parts: str) -> bool:
-    try:
-        act()
-    except bench.error as err:
-        return all(part in str(err) for part in parts)
-    return False
 
 
 def board_is_sound(package: str, folder: Path) -> bool:
@@ -237,31 +154,41 @@ def files_and_locks_are_sound(package: str, folder: Path) -> bool:
     except ValueError as err:
         if "sha256" not in str(err):
             return False
-    place = places.parse_place("pynq:zcu104")
     error = importlib.import_module(f"{package}.board").BoardError
-    with places.taken(place):
-        try:
-            with places.taken(place):
-                return False
-        except error:
+    for names in (("pynq:zcu104", "pynq:zcu104"), ("pynq-remote:zcu104@a", "pynq-remote:kv260@a")):
+        place, same = map(places.parse_place, names)
+        with places.taken(place):
+            try:
+                with places.taken(same):
+                    return False
+            except error:
+                pass
+        with places.taken(place):
             pass
-    with places.taken(place):
-        return True
+    return what_ended_a_run_is_told(importlib.import_module(f"{package}.open"), error)
+
+
+def what_ended_a_run_is_told(opening: ModuleType, error: type[Exception]) -> bool:
+    """Not what comes of it as boards are closed."""
+
+    class Lost:
+        def close(self) -> None:
+            raise error("lost")
+
+    for ended in (KeyboardInterrupt, None):
+        try:
+            with ExitStack() as stack:
+                stack.push(opening._closing(Lost()))
+                if ended:
+                    raise ended
+            return False
+        except (KeyboardInterrupt, error) as err:
+            if type(err) is not (ended or error):
+                return False
+    return True
 
 
 CHECKS = (files_and_locks_are_sound, session_is_exact, board_is_sound)
-
-
-def survives(folder: Path, *patches: Patch) -> bool:
-    with mutated(*patches) as package:
-        try:
-            return all(check(package, folder / check.__name__) for check in CHECKS)
-        except Exception:  # a mutant that stumbles is dead, too
-            return False
-        finally:
-            # What a mutant did not end is not the next one's.
-            for thread in kernel_threads():
-                thread.name = "mutant"
 
 
 @pytest.fixture(autouse=True)
@@ -276,12 +203,12 @@ def test_the_product_passes(tmp_path: Path, check: Callable[[str, Path], bool]) 
 
 
 def test_the_product_under_another_name_survives(tmp_path: Path) -> None:
-    assert survives(tmp_path)
+    assert survives(CHECKS, tmp_path)
 
 
 def test_a_patch_whose_text_is_gone_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match="0 times"):
-        survives(tmp_path, ("pynq_board", "no such text", ""))
+        survives(CHECKS, tmp_path, ("pynq_board", "no such text", ""))
 
 
 WRITE_CONTROL = "self._kernel.write(OFFSETS['control'], BITS['{}'])"
@@ -337,6 +264,8 @@ MUTANTS: dict[str, Patch] = {
         "board.submit(sequence, self._given(top, packets[max(index - 1, 0)]))",
     ),
     "boards-are-not-closed": ("open", "stack.push(_closing(board))", "pass"),
+    "what-comes-of-an-end-is-told": ("open", "if error is None:", "if True:"),
+    "what-fails-at-the-end-is-not-told": ("open", "if error is None:", "if False:"),
     # emulated board
     "a-device-without-flush": (
         "emulated",
@@ -379,10 +308,11 @@ MUTANTS: dict[str, Patch] = {
     # files and locks
     "sha256-is-not-compared": ("bitstreams", "have != found.sha256", "False"),
     "a-board-for-everybody": ("place", "fcntl.LOCK_EX", "fcntl.LOCK_SH"),
+    "two-names-of-a-board": ("place", "f'{self.reach}@{self.address}'", "str(self)"),
     "a-board-for-ever": ("place", "os.close(descriptor)", "pass"),
 }
 
 
 @pytest.mark.parametrize("name", MUTANTS)
 def test_a_mutant_is_killed(tmp_path: Path, name: str) -> None:
-    assert not survives(tmp_path, MUTANTS[name])
+    assert not survives(CHECKS, tmp_path, MUTANTS[name])

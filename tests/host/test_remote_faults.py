@@ -198,8 +198,10 @@ def test_a_fault_behind_a_server_is_one_line_and_the_next_run_works(
     address = free_address()
     with board(kernels, address) as there:
         there._make_fabric.faults = Faults(hang=True)
-        done = run(address, options=("--patience", "3"))
-        assert_one_line(done, f"@{address} gave no result within 3 s: kernel ", "dma_output waits")
+        done = run(address, options=("--patience", "0.2"))
+        assert_one_line(
+            done, f"@{address} gave no result within 0.2 s: kernel ", "dma_output waits"
+        )
         assert there.buffers.live == ()
         # The mask's beat of 16 bytes, a row of 32 bytes, then channel 3 of token 1.
         there._make_fabric.faults = Faults(flip=16 + 32 + 2 * 3)

@@ -100,6 +100,22 @@ def test_a_zynq_7000_behind_a_server_is_exact(kernels: Any) -> None:
         assert_exact(layer, session, session.run(tensors_of(layer)))
 
 
+def test_a_board_that_is_not_emulated_needs_bitstreams(
+    addresses: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is made here would be sent to silicon otherwise."""
+    from pynq.pl_server.remote_device import RemoteDevice
+
+    read = RemoteDevice.read_file
+
+    def real(self: Any, path: str, *given: Any) -> Any:
+        return b"Linux version 6.6.0 (aarch64)" if path == "/proc/version" else read(self, path)
+
+    monkeypatch.setattr(RemoteDevice, "read_file", real)
+    with pytest.raises(ValueError, match=f"@{addresses[0]} needs --bitstreams FOLDER"):
+        opened(BUILDS[4], addresses[:1]).__enter__()
+
+
 @each_count
 def test_weights_cross_the_network_once_a_layer(
     addresses: list[str], count: int, monkeypatch: pytest.MonkeyPatch

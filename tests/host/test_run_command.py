@@ -184,14 +184,15 @@ def faulty(patch: pytest.MonkeyPatch, **given: Any) -> None:
     patch.setattr(configured, "Faults", lambda: Faults(**given))
 
 
+# Seconds until a board is given up: short where nothing can come, long where something does.
 @pytest.mark.parametrize(
-    ("fault", "reason"),
+    ("fault", "patience", "reason"),
     [
-        ({"hang": True}, "emulated:zcu104 0 gave no result within 0.2 s: kernel ready"),
-        ({"dma_error": "hidden"}, "emulated:zcu104 0: a DMA engine stopped: "),
-        ({"short": "hidden"}, "emulated:zcu104 0 gave no result within 0.2 s: kernel"),
-        ({"short": "output"}, "bytes of output instead of"),
-        ({"long": "output"}, "dma_output error (0x11)"),
+        ({"hang": True}, 0.2, "emulated:zcu104 0 gave no result within 0.2 s: kernel ready"),
+        ({"dma_error": "hidden"}, 60, "emulated:zcu104 0: a DMA engine stopped: "),
+        ({"short": "hidden"}, 0.2, "emulated:zcu104 0 gave no result within 0.2 s: kernel"),
+        ({"short": "output"}, 60, "bytes of output instead of"),
+        ({"long": "output"}, 60, "dma_output error (0x11)"),
     ],
 )
 def test_a_fault_is_one_line_and_the_next_run_works(
@@ -200,13 +201,14 @@ def test_a_fault_is_one_line_and_the_next_run_works(
     engine_file: Path,
     monkeypatch: pytest.MonkeyPatch,
     fault: dict[str, Any],
+    patience: float,
     reason: str,
 ) -> None:
-    given = ("run", stage_bundle, "--engine", engine_file, "--patience", "0.2", "--json")
+    given = ("run", stage_bundle, "--engine", engine_file, "--json")
     with monkeypatch.context() as patch:
         faulty(patch, **fault)
         start = time.monotonic()
-        done = cli(*given)
+        done = cli(*given, "--patience", patience)
     # The usual patience is 60 s.
     assert time.monotonic() - start < 30
     (line,) = done.err
