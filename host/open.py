@@ -61,6 +61,8 @@ def open_session(
                 raise ValueError(f"{place} is given {count} times: a board has one top")
             stack.enter_context(taken(place))
         remotes = dict(zip(addresses, _connected(addresses, max(patience, CALL)), strict=True))
+        for device in remotes.values():
+            stack.callback(device.client.close)
         from transfab.host.pynq_defects import private_state
 
         stack.enter_context(private_state())
@@ -132,8 +134,7 @@ def _board(
         device = EmulatedDevice(f"{place} {number}", place.board, make_run)
         return PynqBoard(device.name, device, device.close)
     if place.reach == "pynq-remote":
-        device = remotes[place.address]
-        return PynqBoard(str(place), device, device.client.close)
+        return PynqBoard(str(place), remotes[place.address])
     devices = local_devices()
     if not devices:
         raise BoardError(

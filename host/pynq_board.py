@@ -126,9 +126,8 @@ class PynqBoard:
 
     @_clear
     def wait(self, seconds: float) -> Beats:
-        channels = (self._receive, *self._sends.values())
         end = time.monotonic() + seconds
-        waiting = list(channels)
+        waiting = [self._receive, *self._sends.values()]
         # All of them in turn: one that stops keeps the others waiting.
         while waiting:
             late = time.monotonic() > end
@@ -142,8 +141,8 @@ class PynqBoard:
             ]
             if waiting and late:
                 raise BoardError(f"{self.name} gave no result within {seconds:g} s: {self.state()}")
-        for channel in channels:
-            channel.wait()
+        # The others have ended, and a send leaves nothing behind that anyone reads.
+        self._receive.wait()
         if self._receive.transferred != self._wanted:
             raise BoardError(
                 f"{self.name} gave {self._receive.transferred} bytes of {self._top.output} "

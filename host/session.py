@@ -148,35 +148,40 @@ class LayerSession:
         """
         batch, sequence = next(iter(tensors.values())).shape[:2]
         self.engine.check_sequence(sequence)
-        packets = [self._first(tensors, index) for index in range(batch)]
-        passage = Passage({top: [] for top, _ in self.boards})
         progress(
             f"{counted(batch, 'sequence')} of {sequence} tokens on "
             f"{counted(len(self.boards), 'board')}"
         )
         with telling(progress) as tell:
-            for top, board in self.boards:
-                start = time.perf_counter()
-                tell(f"{top}: sequence 1, alone")
-                board.submit(sequence, self._given(top, packets[0]))
-                packets[0][TOPS[top].output] = board.wait(self.patience)
-                passage.latency[top] = time.perf_counter() - start
-            begun: dict[str, float] = {}
+            return self._run(tensors, batch, sequence, tell)
+
+    def _run(
+        self, tensors: Tensors, batch: int, sequence: int, tell: Callable[[str], None]
+    ) -> Passage:
+        packets = [self._first(tensors, index) for index in range(batch)]
+        passage = Passage({top: [] for top, _ in self.boards})
+        for top, board in self.boards:
             start = time.perf_counter()
-            # In a step each board has the sequence behind that of the next board.
-            for step in range(batch + len(self.boards) - 1):
-                under_way = []
-                for place, (top, board) in enumerate(self.boards):
-                    if 0 <= (index := step - place) < batch:
-                        begun.setdefault(top, time.perf_counter())
-                        board.submit(sequence, self._given(top, packets[index]))
-                        under_way.append((index, top, board))
-                for index, top, board in under_way:
-                    tell(f"{top}: sequence {index + 1} of {batch}")
-                    made = board.wait(self.patience)
-                    packets[index][TOPS[top].output] = made
-                    passage.packets[top].append(made)
-                    passage.rates[top] = (index + 1) / (time.perf_counter() - begun[top])
+            tell(f"{top}: sequence 1, alone")
+            board.submit(sequence, self._given(top, packets[0]))
+            packets[0][TOPS[top].output] = board.wait(self.patience)
+            passage.latency[top] = time.perf_counter() - start
+        begun: dict[str, float] = {}
+        start = time.perf_counter()
+        # In a step each board has the sequence behind that of the next board.
+        for step in range(batch + len(self.boards) - 1):
+            under_way = []
+            for place, (top, board) in enumerate(self.boards):
+                if 0 <= (index := step - place) < batch:
+                    begun.setdefault(top, time.perf_counter())
+                    board.submit(sequence, self._given(top, packets[index]))
+                    under_way.append((index, top, board))
+            for index, top, board in under_way:
+                tell(f"{top}: sequence {index + 1} of {batch}")
+                made = board.wait(self.patience)
+                packets[index][TOPS[top].output] = made
+                passage.packets[top].append(made)
+                passage.rates[top] = (index + 1) / (time.perf_counter() - begun[top])
         return replace(passage, seconds=time.perf_counter() - start)
 
     def _first(self, tensors: Tensors, index: int) -> dict[str, Beats]:

@@ -48,6 +48,8 @@ def connect(addresses: Sequence[str], seconds: float = 30.0) -> list[Any]:
             try:
                 devices.append(remote_device.RemoteDevice(index, address))
             except (OSError, RuntimeError) as err:
+                for device in devices:
+                    device.client.close()
                 raise ConnectionError(f"no PYNQ.remote at {address}:{PORT}: {err}") from None
     return devices
 

@@ -183,6 +183,17 @@ def server_of(package: str, name: str, board: BoardFile, make_run: MakeRun, addr
     return server.RemoteBoard(description, fabrics, address)
 
 
+@contextmanager
+def served_here(make_run: MakeRun, address: str, board: BoardFile = ZCU104) -> Iterator[Any]:
+    """The state of a board behind a server in this process; its fabrics end with it."""
+    server = server_of("transfab.host", address, board, make_run, address)
+    with server:
+        try:
+            yield server.board
+        finally:
+            server.board._make_fabric.close()
+
+
 def free_address() -> str:
     from transfab.host.remote.server import free_address as found
 

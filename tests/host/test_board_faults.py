@@ -20,7 +20,6 @@ from emulated_boards import (
     MakeRun,
     RunTop,
     bench_of,
-    kernel_threads,
     no_kernel_threads,
     scrambled,
     small_board,
@@ -474,7 +473,7 @@ def test_a_board_given_twice_and_one_without_a_bitstream(
     # None of these keeps it.
     with taken(place):
         pass
-    assert kernel_threads() == []
+    assert no_kernel_threads()
 
 
 def test_what_a_kernel_makes_of_noise_is_not_what_is_right(bench: Bench) -> None:

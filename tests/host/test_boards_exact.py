@@ -17,7 +17,6 @@ from emulated_boards import (
     Layer,
     assert_exact,
     bench_of,
-    kernel_threads,
     no_kernel_threads,
     tensors_of,
 )
@@ -247,7 +246,7 @@ def test_a_session_refuses_what_its_boards_do_not_take(kernels: Any) -> None:
     for count in (0, 3, 5, 8):
         with pytest.raises(ValueError, match=rf"^a layer runs on 1, 2, 4 boards, not on {count}$"):
             opened(BUILDS[4], count, kernels).__enter__()
-    assert kernel_threads() == []
+    assert no_kernel_threads()
 
 
 class Stub:

@@ -28,13 +28,12 @@ from host_mutants import (
     FIRST,
     LAYERS,
     PATIENCE,
-    PRODUCT,
     TENSORS,
-    Patch,
     expected,
     refused,
     survives,
 )
+from mutator import PRODUCT, Patch
 from stream_oracle import BUILDS
 
 from transfab.host.board import Design

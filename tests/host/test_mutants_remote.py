@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from emulated_boards import bench_of, no_kernel_threads, scrambled
-from host_mutants import FIRST, PATIENCE, PRODUCT, TENSORS, Patch, expected, refused, survives
+from host_mutants import FIRST, PATIENCE, TENSORS, expected, refused, survives
+from mutator import PRODUCT, Patch
 
 from transfab.quant.contract.tops import TOPS
 

@@ -10,16 +10,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from emulated_boards import free_address, server_of, small_board
+from emulated_boards import free_address, served_here, small_board
 from served_boards import HANG, SOURCE, serving
 from tiny_build import CONFIG, ENGINE, Outcome
 
-from transfab.host.boards import BoardFile, board_named
 from transfab.host.place import parse_place, taken
 
 pytestmark = pytest.mark.xdist_group("csim")
@@ -70,17 +68,6 @@ def run(
     signal.signal(signal.SIGTERM, handler)
 
 
-@contextmanager
-def board(kernels: Any, address: str, kind: BoardFile | None = None) -> Iterator[Any]:
-    """A server in this process; its fabrics end with it."""
-    server = server_of("transfab.host", address, kind or board_named("zcu104"), kernels, address)
-    with server:
-        try:
-            yield server.board
-        finally:
-            server.board._make_fabric.close()
-
-
 def assert_one_line(done: Outcome, *parts: str) -> None:
     (line,) = done.err
     assert done.code == 1
@@ -90,11 +77,11 @@ def assert_one_line(done: Outcome, *parts: str) -> None:
 
 def test_a_refused_connection_is_one_line(run: Start, kernels: Any) -> None:
     address = free_address()
-    with board(kernels, free_address()) as there:
+    with served_here(kernels, free_address()) as there:
         done = run(there.description.name, address)
         assert_one_line(done, f"no board at {address}: nothing answers on port 7967", "start PYNQ")
         assert there.buffers.live == ()
-    with board(kernels, address):
+    with served_here(kernels, address):
         assert run(address).code == 0
 
 
@@ -111,7 +98,7 @@ def test_a_server_that_is_killed_is_one_line(
     run: Start, kernels: Any, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
     address, other = free_address(), free_address()
-    with board(kernels, other) as there, serving(address, before=HANG) as server:
+    with served_here(kernels, other) as there, serving(address, before=HANG) as server:
 
         def lost() -> None:
             server.kill()
@@ -124,7 +111,7 @@ def test_a_server_that_is_killed_is_one_line(
             done = run(*order)
         assert_one_line(done, f"pynq-remote:zcu104@{address}: the connection is lost: ")
         assert there.buffers.live == ()
-    with board(kernels, address):
+    with served_here(kernels, address):
         assert run(address).code == 0
 
 
@@ -142,7 +129,7 @@ def test_a_server_that_hangs_is_one_line(
             when(patch, "transfab.host.pynq_board.PynqBoard.wait", hung)
             done = run(address)
         assert_one_line(done, f"pynq-remote:zcu104@{address}: no answer to read within 0.5 s")
-    with board(kernels, address):
+    with served_here(kernels, address):
         assert run(address).code == 0
 
 
@@ -163,7 +150,7 @@ def when(patch: pytest.MonkeyPatch, name: str, act: Callable[..., None]) -> None
 
 def test_a_board_that_another_process_has(run: Start, kernels: Any, tmp_path: Path) -> None:
     address = free_address()
-    with board(kernels, address):
+    with served_here(kernels, address):
         # Whatever it is called.
         with taken(parse_place(f"pynq-remote:kv260@{address}")):
             assert_one_line(run(address), f"@{address} is in use by process {os.getpid()}: wait")
@@ -173,17 +160,17 @@ def test_a_board_that_another_process_has(run: Start, kernels: Any, tmp_path: Pa
 
 def test_memory_that_is_too_small(run: Start, kernels: Any) -> None:
     address = free_address()
-    with board(kernels, address, small_board(3 * 4096)) as there:
+    with served_here(kernels, address, small_board(3 * 4096)) as there:
         done = run(address)
         assert_one_line(done, f"pynq-remote:zcu104@{address} has no ", " bytes for ", "free some")
         assert there.buffers.live == ()
-    with board(kernels, address):
+    with served_here(kernels, address):
         assert run(address).code == 0
 
 
 def test_a_bitstream_of_another_board(run: Start, kernels: Any) -> None:
     address = free_address()
-    with board(kernels, address) as there:
+    with served_here(kernels, address) as there:
         done = run(address, board="kv260")
         assert_one_line(done, "does not take layer-", f"for a kv260, and {address} is a zcu104")
         assert there.buffers.live == ()
@@ -196,7 +183,7 @@ def test_a_fault_behind_a_server_is_one_line_and_the_next_run_works(
     from transfab.host.fabric.faults import Faults
 
     address = free_address()
-    with board(kernels, address) as there:
+    with served_here(kernels, address) as there:
         there._make_fabric.faults = Faults(hang=True)
         done = run(address, options=("--patience", "0.2"))
         assert_one_line(
@@ -233,7 +220,7 @@ def test_a_run_that_is_interrupted_gives_its_boards_back(
     from transfab.host.fabric.faults import Faults
 
     address = free_address()
-    with board(kernels, address) as there:
+    with served_here(kernels, address) as there:
         there._make_fabric.faults = Faults(hang=True)
         command = [sys.executable, "-c", WAITING, "run", stage_bundle, "--engine", engine_file]
         with subprocess.Popen(

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from emulated_boards import Layer, assert_exact, free_address, server_of, tensors_of
+from emulated_boards import Layer, assert_exact, free_address, served_here, tensors_of
 from hard_layers import hard_cases
 from served_boards import SOURCE, serving
 from strategies import random_case
@@ -93,7 +93,7 @@ def test_a_zynq_7000_behind_a_server_is_exact(kernels: Any) -> None:
     address = free_address()
     board = board_named("pynq-z2")
     with (
-        server_of("transfab.host", "z2", board, kernels, address),
+        served_here(kernels, address, board),
         opened(BUILDS[4], [address], "pynq-z2") as session,
     ):
         session.configure(layer.case.parameters())

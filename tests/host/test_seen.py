@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from emulated_boards import ZCU104, free_address, scrambled, server_of
+from emulated_boards import free_address, scrambled, served_here
 from tiny_build import Outcome, Run
 
 from transfab.host import seen as seeing
@@ -128,12 +128,12 @@ def deaf() -> Iterator[str]:
 
 def test_remote_boards_are_asked_for_their_names(root: Path, pynq_here: Any) -> None:
     there, away = free_address(), free_address()
-    with server_of("transfab.host", "the name", ZCU104, scrambled, there):
+    with served_here(scrambled, there):
         found = seen([away, there], 30.0, root)
     assert [one.place for one in found] == [f"pynq-remote@{at}" for at in (away, there)]
     assert [one.answers for one in found] == [False, True]
     assert found[0].state.startswith(f"no board at {away}: nothing answers on port 7967")
-    assert found[1].state == "the name"
+    assert found[1].state == there
 
 
 def test_a_server_that_says_nothing_is_given_up(root: Path, pynq_here: Any, deaf: str) -> None:
