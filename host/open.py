@@ -68,9 +68,10 @@ def open_session(
         stack.enter_context(private_state())
         written = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="transfab-")))
         boards: list[tuple[str, Board]] = []
+        emulated = [_is_emulated(place, remotes) for place in places]
         for number, (place, top) in enumerate(zip(places, tops, strict=True)):
             folder = bitstreams
-            if folder is None and _is_emulated(place, remotes):
+            if folder is None and emulated[number]:
                 folder = written / str(number)
                 folder.mkdir()
                 write_emulated(folder, place.board, "emulated", (top,), config, engine)
@@ -82,7 +83,9 @@ def open_session(
             stack.push(_closing(board))
             board.load(file, Design(top, config, engine))
             boards.append((top, board))
-        yield LayerSession(config, engine, boards, patience)
+        session = LayerSession(config, engine, boards, patience)
+        session.emulated = any(emulated)
+        yield session
 
 
 def _closing(board: Board) -> Callable[..., None]:

@@ -95,7 +95,10 @@ class LayerSession:
 
     boards    (top, board), loaded
     patience  seconds that a result may take
+    emulated  whether a board is none of silicon, in this process or behind a server
     """
+
+    emulated = False
 
     def __init__(
         self,

@@ -151,19 +151,25 @@ def test_transfab_run_with_served_boards(stage_bundle: Path, tmp_path: Path, ker
     kernels(CONFIG, ENGINE, "layer")
     found = [free_address() for _ in range(2)]
     places = [f"pynq-remote:zcu104@{address}" for address in found]
-    with serving(*found):
+    command = [sys.executable, "-m", "transfab", "run", stage_bundle, "--engine", engine]
+    command += [word for place in places for word in ("--board", place)]
+
+    def run(*options: str) -> str:
         done = subprocess.run(
-            [sys.executable, "-m", "transfab", "run", str(stage_bundle), "--engine", str(engine)]
-            + [word for place in places for word in ("--board", place)]
-            + ["--json"],
+            [*map(str, command), *options],
             env=os.environ | {"PYTHONPATH": str(SOURCE), "PYNQ_REMOTE_DEVICES": ""},
             capture_output=True,
             text=True,
             timeout=120,
         )
-    assert done.returncode == 0, done.stderr
-    said = json.loads(done.stdout)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    with serving(*found):
+        said, shown = json.loads(run("--json")), run()
     assert (said["exact"], said["executors"], said["mismatches"]) == (True, places, [])
     assert list(said["counters"]) == [
         f"{top} {place}" for top, place in zip(("board_a", "board_b"), places, strict=True)
     ]
+    # It is no silicon, wherever it is served.
+    assert "not silicon" in " ".join(shown.split())

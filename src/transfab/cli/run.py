@@ -129,7 +129,7 @@ def command(
             whole = f"{one['sequences_per_second']:.1f} sequences a second"
             print(f"layer {one['layer']}: {whole}, all boards at work; measured on this machine")
     print("ms: the first sequence alone; sequences/s: of a board, from its first to its last")
-    if any(place.reach == "emulated" for place in places):
+    if session.emulated:
         print(NOTE)
     print(f"{total:,} integers compared, {'every one exact' if not mismatches else 'NOT exact'}")
     return 1 if mismatches else 0
