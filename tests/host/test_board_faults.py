@@ -5,10 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
-import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,81 +23,22 @@ from emulated_boards import (
     small_board,
     write_bitstream,
 )
-from strategies import random_case, refuses
+from faulty_boards import LAYER, LONG, PATIENCE, TENSORS, assert_free, assert_works, expected, fails
+from strategies import random_case
 from stream_oracle import BUILDS
 
-from transfab.host.bitstreams import resolve
-from transfab.host.board import BoardError, Design
-from transfab.host.boards import board_named
-from transfab.host.containers.bit import Image, bit_file
+from transfab.host.board import BoardError
 from transfab.host.open import open_session
 from transfab.host.place import parse_place, taken
-from transfab.quant.bert.layer import run_layer
-from transfab.quant.bitstreams import Bitstreams, recipe
 from transfab.quant.config import LayerConfig
 from transfab.quant.contract.beats import Beats
-from transfab.quant.contract.tops import TOPS
 from transfab.quant.engine import Engine
 from transfab.quant.executors import Mismatch
 from transfab.quant.packet_check import check_packets
 
 pytestmark = pytest.mark.xdist_group("csim")
 SOURCE = Path(__file__).parents[2] / "src"
-LAYER = Layer(BUILDS[4], random_case(1, "plain", BUILDS[4].shape, 2, 6))
-TENSORS = run_layer(LAYER.config, LAYER.case.parameters(), *LAYER.case.arrays())
-# Seconds until a board is given up, and when it must have been: a busy machine is no fault.
-PATIENCE, SOON = 0.2, 10.0
-LONG = 60.0
 NO_PAGE = 4096
-
-
-@pytest.fixture
-def bench(private: Path, kernels: Any, tmp_path: Path) -> Iterator[Bench]:
-    with bench_of(LAYER, tmp_path, kernels) as made:
-        yield made
-
-
-@pytest.fixture(params=["in this process", "behind a server"])
-def either(
-    private: Path, kernels: Any, tmp_path: Path, request: pytest.FixtureRequest
-) -> Iterator[Bench]:
-    with bench_of(LAYER, tmp_path, kernels, remote=request.param == "behind a server") as made:
-        yield made
-
-
-def expected(top: str, index: int) -> bytes:
-    return LAYER.activations(top, index, TENSORS)[TOPS[top].output].tobytes()
-
-
-def assert_works(bench: Bench, top: str = "layer") -> None:
-    """The next run on the same board: another bitstream, its weights, two sequences."""
-    bench.load(top).configure()
-    for index in (1, 0):
-        assert bench.run(index, TENSORS).tobytes() == expected(top, index)
-
-
-def assert_free(bench: Bench) -> None:
-    """Closed twice: nothing is left on the device, nor a thread of its kernel.
-
-    A server's board stays what it was made for the next client.
-    """
-    bench.board.close()
-    bench.board.close()
-    assert bench.live == 0
-    bench.stop()
-    assert no_kernel_threads()
-
-
-@contextmanager
-def fails(*parts: str) -> Iterator[None]:
-    """A BoardError of one line, with these parts, and long before the usual patience has ended."""
-    start = time.monotonic()
-    with pytest.raises(BoardError) as caught:
-        yield
-    assert time.monotonic() - start < SOON
-    text = str(caught.value)
-    assert "\n" not in text
-    assert [part for part in parts if part not in text] == [], text
 
 
 def test_a_kernel_that_never_finishes(either: Bench) -> None:
@@ -231,122 +170,6 @@ def test_one_wrong_bit_is_named(
     assert first == wanted
     assert f"{tensor}" in str(first)
     assert found(either.load(top).configure(), top) == []
-
-
-def test_a_bitstream_of_another_build_is_refused(either: Bench, tmp_path: Path) -> None:
-    other = Layer(BUILDS[0], LAYER.case)
-    file = write_bitstream(tmp_path / "other", other, "layer")
-    design = Design("layer", LAYER.config, LAYER.engine)
-    wanted, have = (Image("", "", one.config, one.engine).build for one in (LAYER, other))
-    with fails(f"bench runs build {have}, and the bundle needs {wanted}: load a bitstream of"):
-        either.board.load(file, design)
-    assert_works(either)
-    assert_free(either)
-
-
-def test_a_bitstream_of_another_board_is_refused(either: Bench, tmp_path: Path) -> None:
-    file = write_bitstream(tmp_path / "other", LAYER, "layer", board_named("kv260"))
-    with fails(f"bench does not take {file.name}: ", "is for a kv260, and bench is a zcu104"):
-        either.board.load(file, Design("layer", LAYER.config, LAYER.engine))
-    assert_works(either)
-    assert_free(either)
-
-
-def broken_files(folder: Path) -> dict[str, Callable[[], Any]]:
-    bit = next(folder.glob("*.bit"))
-    handoff = bit.with_suffix(".hwh")
-    return {
-        "no handoff": handoff.unlink,
-        "handoff cut off": lambda: handoff.write_text(handoff.read_text()[:700]),
-        "handoff of another top": lambda: handoff.write_text(
-            handoff.read_text().replace('layer"', 'other"')
-        ),
-        "bitstream cut off": lambda: bit.write_bytes(bit.read_bytes()[:-8]),
-        "empty bitstream": lambda: bit.write_bytes(b""),
-        "no bitstream": bit.unlink,
-    }
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "no handoff",
-        "handoff cut off",
-        "handoff of another top",
-        "bitstream cut off",
-        "empty bitstream",
-        "no bitstream",
-    ],
-)
-def test_files_that_pynq_stumbles_over(either: Bench, tmp_path: Path, name: str) -> None:
-    file = write_bitstream(tmp_path / "broken", LAYER, "layer")
-    broken_files(tmp_path / "broken")[name]()
-    with fails(f"bench does not take {file.name}: "):
-        either.board.load(file, Design("layer", LAYER.config, LAYER.engine))
-    assert_works(either)
-    assert_free(either)
-
-
-def resolved(folder: Path, board: str = "zcu104", top: str = "layer") -> Path:
-    return resolve(folder, board, top, LAYER.config, LAYER.engine)
-
-
-def test_a_corrupted_bitstream_is_refused_before_anything_is_loaded(tmp_path: Path) -> None:
-    file = write_bitstream(tmp_path, LAYER, "layer")
-    assert resolved(tmp_path) == file
-    data = file.read_bytes()
-    for at in range(0, len(data), 97):
-        changed = bytearray(data)
-        changed[at] ^= 0x10
-        file.write_bytes(changed)
-        refuses(lambda: resolved(tmp_path), str(file), "sha256 is", "copy or build it again")
-    file.unlink()
-    refuses(lambda: resolved(tmp_path), f"{file} is missing", "manifest.json lists it")
-
-
-def test_a_manifest_that_helps_nobody(tmp_path: Path) -> None:
-    refuses(lambda: resolved(tmp_path), f"{tmp_path} must hold manifest.json", "--recipes")
-    refuses(lambda: resolved(tmp_path / "none"), "none must hold manifest.json")
-    manifest = tmp_path / "manifest.json"
-    for data, reason in (
-        (b"\x93\xff", "manifest.json: "),
-        (b"", "manifest.json: "),
-        (b"[]", "manifest.json: "),
-        (b'{"schema": 2, "bitstreams": []}', "schema must be 1, not 2"),
-        (b'{"schema": 1, "bitstreams": []}', "has no layer of build"),
-    ):
-        manifest.write_bytes(data)
-        refuses(lambda: resolved(tmp_path), reason)
-    entry = recipe(
-        "zcu104", "one", ["layer"], "layer.bit", LAYER.config, LAYER.engine, "Vivado", 100
-    )
-    manifest.write_bytes(Bitstreams(bitstreams=[entry]).to_bytes())
-    refuses(lambda: resolved(tmp_path), "layer.bit is a recipe, unverified: build it with")
-
-
-def test_a_manifest_without_this_board_top_or_build(tmp_path: Path) -> None:
-    write_bitstream(tmp_path, LAYER, "board_a")
-    build = Image("", "", LAYER.config, LAYER.engine).build
-    assert resolved(tmp_path, top="board_a").name == f"board_a-{build}.bit"
-    refuses(lambda: resolved(tmp_path), f"no layer of build {build} for zcu104, only none")
-    refuses(lambda: resolved(tmp_path, "kv260", "board_a"), "for kv260, only none: transfab build")
-    other = Layer(BUILDS[0], LAYER.case)
-    wanted = Image("", "", other.config, other.engine).build
-    refuses(
-        lambda: resolve(tmp_path, "zcu104", "board_a", other.config, other.engine),
-        f"no board_a of build {wanted} for zcu104, only {build}: transfab build --target zcu104",
-    )
-
-
-def test_a_recorded_file_of_another_board_is_refused_by_the_board(
-    bench: Bench, tmp_path: Path
-) -> None:
-    """Its manifest is whole; only what is in the file says what it is."""
-    file = write_bitstream(tmp_path / "b", LAYER, "layer")
-    image = Image("pynq-z2", "layer", LAYER.config, LAYER.engine)
-    file.write_bytes(bit_file(image, "xczu7ev-ffvc1156-2-e"))
-    with fails("is for a pynq-z2, and bench is a zcu104"):
-        bench.board.load(file, Design("layer", LAYER.config, LAYER.engine))
 
 
 @pytest.mark.parametrize("pages", [1, 3, 5])

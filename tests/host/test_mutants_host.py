@@ -15,8 +15,8 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from driver_clock import Clock
 from emulated_boards import (
-    Clock,
     Layer,
     RunTop,
     bench_of,
