@@ -27,7 +27,8 @@ def serve(
     from transfab.host.remote.server import RemoteBoard
 
     stop = threading.Event()
-    with ExitStack() as stack, suppress(KeyboardInterrupt):
+    # The outer one is for who presses Ctrl-C again while servers end.
+    with suppress(KeyboardInterrupt), ExitStack() as stack, suppress(KeyboardInterrupt):
         served = []
         for address in addresses:
             fabrics = Fabrics(address, board, make_run)
