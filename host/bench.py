@@ -99,13 +99,12 @@ def _plain(board: PynqBoard) -> Callable[[], None]:
     """The same transfers by the package's own calls: start, transfer and wait, nothing around."""
     kernel: Any = board._kernel
     receive, sends = board._receive, board._sends
-    result = board._result
-    parts = {
-        name: board._buffers[name] if name.endswith("_parameters") else view
-        for name in sends
-        for (key, _), view in board._views.items()
-        if key == name or name.endswith("_parameters")
-    }
+    result = board._result.array
+    parts = {name: part.array for (name, _), part in board._parts.items()}
+    for name, part in board._weights.items():
+        parts[name] = part.array
+        # In memory already.
+        part.array.coherent = True
 
     def call() -> None:
         receive.transfer(result)

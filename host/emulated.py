@@ -14,17 +14,11 @@ from pynq.buffer import PynqBuffer
 from pynq.pl_server.remote_device import RemoteBitfileHandler
 
 from transfab.host.boards import BoardFile
-from transfab.host.containers.bit import read_bin
-from transfab.host.fabric.faults import Faults
+from transfab.host.fabric.configured import BUFFERS, Fabrics
 from transfab.host.fabric.kernel import MakeRun
-from transfab.host.fabric.memory import Memory
-from transfab.host.fabric.zynq import ZynqFabric
-from transfab.host.ps_registers import ULTRASCALE, ZYNQ_7000
 from transfab.host.remote.board import FIRMWARE, MANAGER, BoardDescription
 from transfab.host.remote.board import Board as BoardState
 
-# Linux and the programs have the rest of a Zynq's memory.
-BUFFERS = 0x1000_0000
 IMAGE = "image.bin"
 
 
@@ -32,41 +26,18 @@ class EmulatedDevice(Device):  # type: ignore[misc]  # pynq has no types
     """One board. It has no `_probe_`: pynq would make boards of its own.
 
     make_run  what the kernel of a loaded bitstream computes
-    faults    of the fabric, from the next bitstream on
     """
 
     def __init__(self, name: str, board: BoardFile, make_run: MakeRun) -> None:
         super().__init__(name)
-        self.name, self.board_file, self.faults = name, board, Faults()
-        self.arch = ZYNQ_7000 if board.processor == "processing_system7" else ULTRASCALE
+        self.name, self.fabrics = name, Fabrics(name, board, make_run)
+        self.arch = self.fabrics.architecture
         self.capabilities = {"REGISTER_RW": True}
-        memory = board.memories[0]
-        description = BoardDescription(name, self.arch, BUFFERS, memory.size - BUFFERS)
-        self.state = BoardState(description, self._fabric)
-        self._make_run = make_run
-        self.fabric: ZynqFabric | None = None
-
-    def _fabric(self, configuration: bytes) -> ZynqFabric:
-        image = read_bin(configuration)
-        if image.board != self.board_file.name:
-            raise ValueError(
-                f"the bitstream is for a {image.board}, and {self.name} is a {self.board_file.name}"
-            )
-        self.close()
-        self.fabric = ZynqFabric(
-            image.config,
-            image.engine,
-            image.top,
-            self.board_file.processor,
-            Memory(BUFFERS, self.state.description.memory_bytes),
-            self._make_run(image.config, image.engine, image.top),
-            self.faults,
-        )
-        return self.fabric
+        description = BoardDescription(name, self.arch, BUFFERS, self.fabrics.memory_bytes)
+        self.state = BoardState(description, self.fabrics)
 
     def close(self) -> None:
-        if self.fabric is not None:
-            self.fabric.close()
+        self.fabrics.close()
 
     # What pynq calls.
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import tempfile
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from transfab.host.bitstreams import resolve, write_emulated
 from transfab.host.board import Board, BoardError, Design
 from transfab.host.fabric.kernel import MakeRun
 from transfab.host.place import Place, taken
+from transfab.host.seen import local_devices, why_no_zynq
 from transfab.host.session import PATIENCE, LayerSession, plan
 from transfab.quant.config import LayerConfig
 from transfab.quant.engine import Engine
+
+# Least seconds that a call to a remote board may take: a slow network is no kernel that hangs.
+CALL: Final = 10.0
 
 
 def missing() -> str | None:
@@ -53,21 +56,22 @@ def open_session(
     addresses = [place.address for place in places if place.reach == "pynq-remote"]
     with ExitStack() as stack:
         for place in dict.fromkeys(places):
-            if places.count(place) > 1 and place.reach != "emulated":
-                raise ValueError(
-                    f"{place} is given {places.count(place)} times: a board has one top"
-                )
+            count = sum(place.seat == other.seat for other in places)
+            if count > 1 and place.reach != "emulated":
+                raise ValueError(f"{place} is given {count} times: a board has one top")
             stack.enter_context(taken(place))
-        remotes = iter(_connected(addresses, patience))
+        remotes = dict(zip(addresses, _connected(addresses, max(patience, CALL)), strict=True))
+        for device in remotes.values():
+            stack.callback(device.client.close)
         from transfab.host.pynq_defects import private_state
 
         stack.enter_context(private_state())
         written = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="transfab-")))
         boards: list[tuple[str, Board]] = []
+        emulated = [_is_emulated(place, remotes) for place in places]
         for number, (place, top) in enumerate(zip(places, tops, strict=True)):
             folder = bitstreams
-            # A remote board may be an emulated one, whose bitstreams are made here, too.
-            if folder is None and place.reach != "pynq":
+            if folder is None and emulated[number]:
                 folder = written / str(number)
                 folder.mkdir()
                 write_emulated(folder, place.board, "emulated", (top,), config, engine)
@@ -76,10 +80,25 @@ def open_session(
             file = resolve(folder, place.board.name, top, config, engine)
             progress(f"loading {file.name} onto {place}")
             board = _board(place, number, remotes, make_run)
-            stack.callback(board.close)
+            stack.push(_closing(board))
             board.load(file, Design(top, config, engine))
             boards.append((top, board))
-        yield LayerSession(config, engine, boards, patience)
+        session = LayerSession(config, engine, boards, patience)
+        session.emulated = any(emulated)
+        yield session
+
+
+def _closing(board: Board) -> Callable[..., None]:
+    """How a stack closes a board: what ended the run is told, not what comes of it."""
+
+    def close(kind: object, error: BaseException | None, trace: object) -> None:
+        try:
+            board.close()
+        except BoardError:
+            if error is None:
+                raise
+
+    return close
 
 
 def _connected(addresses: list[str], patience: float) -> list[Any]:
@@ -93,8 +112,20 @@ def _connected(addresses: list[str], patience: float) -> list[Any]:
         raise BoardError(str(err)) from err
 
 
-def _board(place: Place, number: int, remotes: Iterator[Any], make_run: MakeRun | None) -> Board:
-    import pynq.lib.dma  # binds the driver of the DMA engines
+def _is_emulated(place: Place, remotes: Mapping[str, Any]) -> bool:
+    """Whether its bitstreams are made here; what they hold is nothing for a real board."""
+    if place.reach != "pynq-remote":
+        return place.reach == "emulated"
+    try:
+        return b"emulated" in remotes[place.address].read_file("/proc/version")
+    except (OSError, RuntimeError) as err:
+        raise BoardError(f"{place}: {err}") from err
+
+
+def _board(
+    place: Place, number: int, remotes: Mapping[str, Any], make_run: MakeRun | None
+) -> Board:
+    import pynq.lib.dma  # noqa: F401 - binds the driver of the DMA engines
 
     from transfab.host.pynq_board import PynqBoard
 
@@ -106,13 +137,10 @@ def _board(place: Place, number: int, remotes: Iterator[Any], make_run: MakeRun 
         device = EmulatedDevice(f"{place} {number}", place.board, make_run)
         return PynqBoard(device.name, device, device.close)
     if place.reach == "pynq-remote":
-        return PynqBoard(str(place), next(remotes))
-    with warnings.catch_warnings():
-        # pynq's own words for it are about XRT.
-        warnings.simplefilter("ignore")
-        devices = pynq.Device.devices
+        return PynqBoard(str(place), remotes[place.address])
+    devices = local_devices()
     if not devices:
         raise BoardError(
-            "no Zynq board here: run this on one, or use pynq-remote:BOARD@ADDRESS or emulated"
+            f"{why_no_zynq()}: run this on one, or use pynq-remote:BOARD@ADDRESS or emulated"
         )
     return PynqBoard(str(place), devices[0])

@@ -35,6 +35,11 @@ class Place:
     board: BoardFile
     address: str = ""
 
+    @property
+    def seat(self) -> str:
+        """The same for two names of one board."""
+        return f"{self.reach}@{self.address}"
+
     def __str__(self) -> str:
         return f"{self.reach}:{self.board.name}" + (f"@{self.address}" if self.address else "")
 
@@ -67,7 +72,7 @@ def taken(place: Place) -> Iterator[None]:
     if place.reach == "emulated":
         yield
         return
-    name = f"transfab-{os.getuid()}-{str(place).replace('/', '_')}.lock"
+    name = f"transfab-{os.getuid()}-{place.seat.replace('/', '_')}.lock"
     path = Path(tempfile.gettempdir()) / name
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:

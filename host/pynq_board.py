@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from functools import wraps
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 import numpy as np
 
 from transfab.host.board import BoardError, Design
 from transfab.host.layout import engine_name
-from transfab.host.pynq_defects import load_overlay
+from transfab.host.pynq_defects import Part, load_overlay
 from transfab.quant.contract.beats import Beats
 from transfab.quant.contract.packets import beats_of
 from transfab.quant.contract.registers import CONTROL_BITS as BITS
@@ -26,6 +27,27 @@ from transfab.quant.engine import build_hash
 # Status of a DMA channel: PG021.
 IDLE, ERRORS, STATUS, RESET = 0x2, 0x70, 0x04, 0x4
 COUNTERS: Final = ("sequences", "transfers", "bytes_sent", "bytes_received", "weight_bytes")
+
+Given = ParamSpec("Given")
+Made = TypeVar("Made")
+
+
+def _clear(
+    call: Callable[Concatenate[PynqBoard, Given], Made],
+) -> Callable[Concatenate[PynqBoard, Given], Made]:
+    """Make a BoardError of what pynq raises; a board that does not answer is lost until a load."""
+
+    @wraps(call)
+    def told(self: PynqBoard, /, *given: Given.args, **named: Given.kwargs) -> Made:
+        try:
+            return call(self, *given, **named)
+        except BoardError:
+            raise
+        except (OSError, RuntimeError) as err:
+            self._lost = self._lost or isinstance(err, OSError)
+            raise BoardError(f"{self.name}: {err}") from err
+
+    return told
 
 
 class PynqBoard:
@@ -38,13 +60,17 @@ class PynqBoard:
         self.name, self._device, self._release = name, device, release
         self._overlay: Any = None
         self._buffers: dict[str, Any] = {}
-        self._views: dict[tuple[str, int], Any] = {}
-        self._result: Any = None
+        self._weights: dict[str, Part] = {}
+        self._parts: dict[tuple[str, int], Part] = {}
+        self._result: Part
         self._sends: dict[str, Any] = {}
+        self._lost = False
         self._counts = dict.fromkeys(COUNTERS, 0)
 
+    @_clear
     def load(self, bitstream: Path, design: Design) -> None:
         self._free()
+        self._lost = False
         self._design, self._counts = design, dict.fromkeys(COUNTERS, 0)
         self._top = TOPS[design.top]
         try:
@@ -56,6 +82,7 @@ class PynqBoard:
                 for packet in self._top.inputs
             }
         except Exception as err:  # pynq raises what it stumbles over
+            self._lost = isinstance(err, ConnectionError | TimeoutError)
             raise BoardError(f"{self.name} does not take {bitstream.name}: {err}") from err
         found = tuple(self._kernel.read(OFFSETS[f"build_hash_{half}"]) for half in ("low", "high"))
         if found != build_hash_words(design.config, design.engine):
@@ -64,22 +91,23 @@ class PynqBoard:
                 f"{build_hash(design.config, design.engine)}: load a bitstream of that build"
             )
 
+    @_clear
     def configure(self, parameters: Mapping[str, Beats]) -> None:
         for packet, beats in parameters.items():
             buffer = self._buffer(packet, beats.nbytes)
-            # Coherent once it is flushed: no later transfer has to send the weights again.
-            buffer.coherent = False
             buffer[:] = beats.reshape(-1)
             buffer.flush()
-            buffer.coherent = True
+            # No later transfer sends the weights again.
+            self._weights[packet] = Part(buffer, beats.nbytes, settled=True)
             self._counts["weight_bytes"] += beats.nbytes
 
+    @_clear
     def submit(self, sequence: int, packets: Mapping[str, Beats]) -> None:
         config, engine = self._design.config, self._design.engine
         engine.check_sequence(sequence)
         width = engine.beat_bytes
         for packet in self._sends:
-            if packet not in packets and packet not in self._buffers:
+            if packet not in packets and packet not in self._weights:
                 raise BoardError(f"{self.name} has no {packet}: configure it first")
         self._wanted = width * beats_of(config, engine, self._top.output, sequence)
         self._result = self._part(self._top.output, self._wanted)
@@ -89,17 +117,17 @@ class PynqBoard:
         for packet, channel in self._sends.items():
             if (given := packets.get(packet)) is not None:
                 part = self._part(packet, given.nbytes)
-                np.copyto(part, given.reshape(-1))
+                np.copyto(part.array, given.reshape(-1))
             else:
-                part = self._buffers[packet]
+                part = self._weights[packet]
             self._transfer(packet, channel, part)
             self._counts["transfers"] += 1
             self._counts["bytes_sent"] += part.nbytes
 
+    @_clear
     def wait(self, seconds: float) -> Beats:
-        channels = (self._receive, *self._sends.values())
         end = time.monotonic() + seconds
-        waiting = list(channels)
+        waiting = [self._receive, *self._sends.values()]
         # All of them in turn: one that stops keeps the others waiting.
         while waiting:
             late = time.monotonic() > end
@@ -113,8 +141,8 @@ class PynqBoard:
             ]
             if waiting and late:
                 raise BoardError(f"{self.name} gave no result within {seconds:g} s: {self.state()}")
-        for channel in channels:
-            channel.wait()
+        # The others have ended, and a send leaves nothing behind that anyone reads.
+        self._receive.wait()
         if self._receive.transferred != self._wanted:
             raise BoardError(
                 f"{self.name} gave {self._receive.transferred} bytes of {self._top.output} "
@@ -123,7 +151,7 @@ class PynqBoard:
         self._kernel.write(OFFSETS["control"], BITS["continue"])
         self._counts["sequences"] += 1
         self._counts["bytes_received"] += self._wanted
-        return np.array(self._result, np.uint8).reshape(-1, self._design.engine.beat_bytes)
+        return np.array(self._result.array, np.uint8).reshape(-1, self._design.engine.beat_bytes)
 
     def state(self) -> str:
         """The kernel's control register and every engine's status, for an error."""
@@ -140,13 +168,14 @@ class PynqBoard:
     def counters(self) -> Mapping[str, int]:
         return dict(self._counts)
 
+    @_clear
     def close(self) -> None:
         try:
             self._free()
         finally:
             self._release()
 
-    def _transfer(self, packet: str, channel: Any, part: Any) -> None:
+    def _transfer(self, packet: str, channel: Any, part: Part) -> None:
         try:
             channel.transfer(part)
         except (RuntimeError, ValueError) as err:
@@ -160,12 +189,17 @@ class PynqBoard:
         """Stop what is under way, then give memory back: nothing writes into it any more."""
         channels = (*self._sends.values(), *([self._receive] if self._sends else []))
         buffers, self._buffers = self._buffers, {}
-        self._sends, self._views = {}, {}
-        self._result = None
-        for channel in channels:
-            channel._mmio.write(channel._offset, RESET)
-        for buffer in buffers.values():
-            buffer.freebuffer()
+        self._sends, self._weights, self._parts = {}, {}, {}
+        try:
+            # A board that is lost would let each call wait.
+            for channel in () if self._lost else channels:
+                channel._mmio.write(channel._offset, RESET)
+            while buffers and not self._lost:
+                buffers.popitem()[1].freebuffer()
+        finally:
+            for buffer in buffers.values():
+                # Or pynq tries to free it when it is collected.
+                buffer.freed = True
 
     def _buffer(self, packet: str, size: int) -> Any:
         """The packet's buffer of at least so many bytes; one a packet."""
@@ -175,18 +209,19 @@ class PynqBoard:
         if kept is None or kept.nbytes < size:
             if kept is not None:
                 kept.freebuffer()
+                del self._buffers[packet]
             try:
                 self._buffers[packet] = allocate((size,), np.uint8, target=self._device)
             except (MemoryError, RuntimeError) as err:
                 raise BoardError(f"{self.name} has no {size} bytes for {packet}: {err}") from err
-            self._views = {key: view for key, view in self._views.items() if key[0] != packet}
+            self._parts = {key: part for key, part in self._parts.items() if key[0] != packet}
         return self._buffers[packet]
 
-    def _part(self, packet: str, size: int) -> Any:
+    def _part(self, packet: str, size: int) -> Part:
         """The first bytes of a packet's buffer, which is made for the longest sequence."""
-        if (packet, size) not in self._views:
+        if (packet, size) not in self._parts:
             design = self._design
             beats = beats_of(design.config, design.engine, packet, design.engine.sequence)
-            self._buffer(packet, max(size, beats * design.engine.beat_bytes))
-            self._views[packet, size] = self._buffers[packet][:size]
-        return self._views[packet, size]
+            buffer = self._buffer(packet, max(size, beats * design.engine.beat_bytes))
+            self._parts[packet, size] = Part(buffer, size)
+        return self._parts[packet, size]

@@ -3,12 +3,13 @@
 | way around | defect |
 |---|---|
 | `only_board` | PL clocks go to the first board, a remote board's port widths to the active one |
-| `transfer` | a slice of a remote buffer has the address of the whole, and overwrites its start |
+| `Part` | a slice of a remote buffer has the address of the whole and cannot be read back |
+| | a remote buffer is sent again with each transfer, coherent or not |
 | `name_by_content` | a rebuilt bitstream of the same name is not sent to a remote board again |
 | `fill_frequencies` | Zynq-7000: an enabled FCLK has no frequency, and loading raises TypeError |
 | `private_state` | state is written into site-packages and unpickled from there |
 | | that cache gives the .hwh of the last board to any board with the same .bit |
-| `wait_within` | `wait` of a DMA channel polls for ever |
+| | `wait` of a DMA channel polls for ever: the driver polls, and waits for what has ended |
 
 `load_overlay` uses the first, third and fourth; `private_state` goes around a whole run.
 tests/host/test_pynq_defects.py shows each defect in pynq as it is.
@@ -19,8 +20,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -30,7 +30,6 @@ from unittest.mock import patch
 # Both the active device and the clocks are global in pynq: one board is loaded at a time.
 _ONE_BOARD = threading.RLock()
 _HASH_DIGITS = 16
-_DMA_ERRORS = 0x70  # internal, slave, decode
 
 
 def load_overlay(bitfile: Path, device: Any) -> Any:
@@ -105,40 +104,27 @@ def name_by_content(overlay: Any) -> None:
         overlay.binfile_name = f"{Path(overlay.bitfile_name).stem}-{digest}.bin"
 
 
-def transfer(channel: Any, array: Any) -> None:
-    """`channel.transfer(array)` of a DMA channel; `array` may be a slice of a buffer.
+class Part:
+    """The first bytes of a buffer, as pynq's DMA channels take them.
 
-    Of a remote buffer the whole is flushed before a send, and the whole is read back by the
-    channel's `wait` after a receive.
+    A slice of a remote buffer has the address of the whole, is flushed to its start and cannot be
+    read back; each look at an address is a call to the board, and `coherent` stops no flush.
+
+    array    what a program reads and writes
+    settled  its bytes are in the board's memory already: a transfer flushes nothing
     """
-    if not array.flags.c_contiguous:
-        raise ValueError("a DMA transfer needs a contiguous array; copy the slice first")
-    if array.nbytes == 0:
-        raise ValueError("a DMA transfer needs at least 1 byte; pynq takes 0 for the whole buffer")
-    if not hasattr(array, "buffer_id"):
-        channel.transfer(array)
-        return
-    whole = array
-    while isinstance(whole.base, type(array)):
-        whole = whole.base
-    start = array.ctypes.data - whole.ctypes.data
-    channel.transfer(whole, start=start, nbytes=array.nbytes)
+
+    def __init__(self, buffer: Any, nbytes: int, settled: bool = False) -> None:
+        self.array: Any = buffer[:nbytes]
+        self.nbytes = nbytes
+        self.physical_address = buffer.physical_address
+        whole = buffer if hasattr(buffer, "buffer_id") else self.array
+        self.flush: Callable[[], None] = _nothing if settled else self.array.flush
+        self.invalidate: Callable[[], None] = whole.invalidate
 
 
-def wait_within(channel: Any, seconds: float) -> None:
-    """`channel.wait()` of a DMA channel, or TimeoutError; the engine is reset before that."""
-    end = time.monotonic() + seconds
-    control, status = channel._offset, channel._offset + 4
-    while not (found := channel._mmio.read(status)) & (2 | _DMA_ERRORS):  # 2: idle
-        if time.monotonic() > end:
-            # A reset ends the transfer; `stop` would poll for ever, too.
-            channel._mmio.write(control, 4)
-            channel.start()
-            raise TimeoutError(
-                f"a DMA transfer did not end in {seconds} s (status 0x{found:x}): the stream has "
-                "too few beats or its kernel was not started"
-            )
-    channel.wait()
+def _nothing() -> None:
+    pass
 
 
 @contextmanager

@@ -6,9 +6,11 @@ sequence 1              board A -> board B        boards work at the same time
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Final, Self
 
@@ -30,6 +32,8 @@ PLANS: Final = {
 }
 # Seconds without a result until a board is given up.
 PATIENCE: Final = 60.0
+# Seconds between two lines about what takes long.
+TOLD: Final = 5.0
 
 
 def plan(boards: int) -> tuple[str, ...]:
@@ -40,18 +44,50 @@ def plan(boards: int) -> tuple[str, ...]:
     return PLANS[boards]
 
 
+def counted(number: int, noun: str) -> str:
+    """Such as `1 board` and `2 boards`."""
+    return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
 @dataclass(frozen=True)
 class Passage:
     """What one batch took.
 
     packets  top -> its output packet of each sequence
     latency  top -> seconds of its first sequence, packing left out; measured
+    rates    top -> sequences a second, from its first one given to its last one taken; measured
     seconds  of the whole batch, boards at work at the same time; measured
     """
 
     packets: dict[str, list[Beats]] = field(default_factory=dict)
     latency: dict[str, float] = field(default_factory=dict)
+    rates: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
+
+
+@contextmanager
+def telling(progress: Callable[[str], None]) -> Iterator[Callable[[str], None]]:
+    """A function that is told what is under way; each TOLD seconds `progress` hears of the last.
+
+    What takes less is not worth a line.
+    """
+    said, ended = "", threading.Event()
+
+    def tell(text: str) -> None:
+        nonlocal said
+        said = text
+
+    def repeat() -> None:
+        while not ended.wait(TOLD):
+            progress(said)
+
+    thread = threading.Thread(target=repeat, daemon=True, name="progress")
+    thread.start()
+    try:
+        yield tell
+    finally:
+        ended.set()
+        thread.join()
 
 
 class LayerSession:
@@ -59,7 +95,10 @@ class LayerSession:
 
     boards    (top, board), loaded
     patience  seconds that a result may take
+    emulated  whether a board is none of silicon, in this process or behind a server
     """
+
+    emulated = False
 
     def __init__(
         self,
@@ -112,27 +151,41 @@ class LayerSession:
         """
         batch, sequence = next(iter(tensors.values())).shape[:2]
         self.engine.check_sequence(sequence)
+        progress(
+            f"{counted(batch, 'sequence')} of {sequence} tokens on "
+            f"{counted(len(self.boards), 'board')}"
+        )
+        with telling(progress) as tell:
+            return self._run(tensors, batch, sequence, tell)
+
+    def _run(
+        self, tensors: Tensors, batch: int, sequence: int, tell: Callable[[str], None]
+    ) -> Passage:
         packets = [self._first(tensors, index) for index in range(batch)]
         passage = Passage({top: [] for top, _ in self.boards})
-        progress(f"{batch} sequences of {sequence} tokens on {len(self.boards)} boards")
         for top, board in self.boards:
             start = time.perf_counter()
+            tell(f"{top}: sequence 1, alone")
             board.submit(sequence, self._given(top, packets[0]))
             packets[0][TOPS[top].output] = board.wait(self.patience)
             passage.latency[top] = time.perf_counter() - start
+        begun: dict[str, float] = {}
         start = time.perf_counter()
         # In a step each board has the sequence behind that of the next board.
         for step in range(batch + len(self.boards) - 1):
             under_way = []
             for place, (top, board) in enumerate(self.boards):
                 if 0 <= (index := step - place) < batch:
+                    begun.setdefault(top, time.perf_counter())
                     board.submit(sequence, self._given(top, packets[index]))
                     under_way.append((index, top, board))
             for index, top, board in under_way:
+                tell(f"{top}: sequence {index + 1} of {batch}")
                 made = board.wait(self.patience)
                 packets[index][TOPS[top].output] = made
                 passage.packets[top].append(made)
-        return Passage(passage.packets, passage.latency, time.perf_counter() - start)
+                passage.rates[top] = (index + 1) / (time.perf_counter() - begun[top])
+        return replace(passage, seconds=time.perf_counter() - start)
 
     def _first(self, tensors: Tensors, index: int) -> dict[str, Beats]:
         one = {name: tensor[index] for name, tensor in tensors.items()}

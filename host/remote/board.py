@@ -6,11 +6,10 @@ that matches here says that host and server agree with the fabric model, not tha
 
 from __future__ import annotations
 
-import json
 import threading
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from pathlib import PurePosixPath
-from typing import Any, Final
+from typing import Final
 
 from transfab.host.fabric.protocol import Fabric, MakeFabric
 from transfab.host.ps_registers import ARCHITECTURES, ULTRASCALE, PsRegisters
@@ -24,24 +23,22 @@ MAX_FILE_BYTES: Final = 256 << 20
 
 @dataclass(frozen=True)
 class BoardDescription:
-    """What a board is, as `main` reads it from JSON.
+    """What a board is.
 
     name          str   what the client shows
     architecture  str   aarch64 (Zynq UltraScale+) or armv7l (Zynq-7000)
     memory_base   int   first byte that buffers may use; a multiple of a page
     memory_bytes  int   how many
-    fabric        dict  handed to the maker of fabrics as it is
     """
 
     name: str = "emulated"
     architecture: str = ULTRASCALE
     memory_base: int = 0x1000_0000
     memory_bytes: int = 64 << 20
-    fabric: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for entry in fields(self):
-            kind = {"name": str, "architecture": str, "fabric": dict}.get(entry.name, int)
+            kind = {"name": str, "architecture": str}.get(entry.name, int)
             value = getattr(self, entry.name)
             if not isinstance(value, kind) or isinstance(value, bool):
                 raise ValueError(f"{entry.name} of a board must be {kind.__name__}, not {value!r}")
@@ -54,20 +51,6 @@ class BoardDescription:
                 f"memory must start on a page of {PAGE} bytes and hold one, not "
                 f"{self.memory_bytes} bytes at 0x{self.memory_base:x}"
             )
-
-    @classmethod
-    def from_json(cls, text: str) -> BoardDescription:
-        """Raises ValueError on anything that is not an object of the fields above."""
-        try:
-            found = json.loads(text)
-        except json.JSONDecodeError as err:
-            raise ValueError(f"a board's description must be JSON: {err}") from None
-        if not isinstance(found, dict):
-            raise ValueError(f"a board's description must be a JSON object, not {text!r}")
-        known = {entry.name for entry in fields(cls)}
-        if unknown := sorted(found.keys() - known):
-            raise ValueError(f"a board's description has {sorted(known)}, not {unknown}")
-        return cls(**found)
 
 
 class Board:

@@ -1,47 +1,47 @@
-"""A board's server as a process: `main` is what a script with a fabric of its own calls."""
+"""Servers of emulated boards until they are told to end, as `transfab serve` runs them."""
 
 from __future__ import annotations
 
-import argparse
-import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 
-from transfab.host.fabric.protocol import MakeFabric
+from transfab.host.boards import BoardFile
+from transfab.host.fabric.configured import BUFFERS, Fabrics
+from transfab.host.fabric.kernel import MakeRun
 from transfab.host.remote.board import BoardDescription
 
 
-def main(arguments: Sequence[str], fabrics_of: Callable[[BoardDescription], MakeFabric]) -> int:
-    """Serve until SIGTERM, SIGINT or, with --until-eof, the end of stdin: `ADDRESS JSON`.
+def serve(
+    addresses: Sequence[str], board: BoardFile, make_run: MakeRun, until_eof: bool = False
+) -> None:
+    """Serve a board at each address until SIGINT or, with `until_eof`, the end of stdin.
 
-    arguments   without the program's name
-    fabrics_of  how to make the fabrics of a board of this description
-    ->          exit status; `ready ADDRESS:PORT` is printed once clients may connect
+    addresses  loopback addresses, such as 127.0.0.2, each of one board
+    make_run   what the kernels of loaded bitstreams compute
 
-    --until-eof ends the server with the process that holds its stdin, however that one ends.
+    Prints `ready ADDRESS:PORT` for each once all can be reached. Raises OSError for an address that
+    cannot be had. `until_eof` ends the servers with the process that holds their stdin.
     """
-    parser = argparse.ArgumentParser(description="an emulated board for PYNQ.remote")
-    parser.add_argument("address", help="loopback address of this board, such as 127.0.0.2")
-    parser.add_argument("board", help="description of the board as a JSON object; {} will do")
-    parser.add_argument("--until-eof", action="store_true", help="stop at the end of stdin")
-    given = parser.parse_args(arguments)
     from transfab.host.remote.server import RemoteBoard
 
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    try:
-        description = BoardDescription.from_json(given.board)
-        with RemoteBoard(description, fabrics_of(description), given.address) as remote:
+    # The outer one is for who presses Ctrl-C again while servers end.
+    with suppress(KeyboardInterrupt), ExitStack() as stack, suppress(KeyboardInterrupt):
+        served = []
+        for address in addresses:
+            fabrics = Fabrics(address, board, make_run)
+            stack.callback(fabrics.close)
+            description = BoardDescription(
+                board.name, fabrics.architecture, BUFFERS, fabrics.memory_bytes
+            )
+            served.append(stack.enter_context(RemoteBoard(description, fabrics, address)))
+        for remote in served:
             print(f"ready {remote.target}", flush=True)
-            if given.until_eof:
-                threading.Thread(target=_wait_for_eof, args=(stop,), daemon=True).start()
-            stop.wait()
-    except (ValueError, OSError) as err:
-        print(f"error: {err}", file=sys.stderr)
-        return 1
-    return 0
+        if until_eof:
+            threading.Thread(target=_wait_for_eof, args=(stop,), daemon=True).start()
+        stop.wait()
 
 
 def _wait_for_eof(stop: threading.Event) -> None:

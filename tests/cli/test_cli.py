@@ -237,7 +237,9 @@ def test_doctor_names_what_is_missing(cli: Run, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(metadata, "version", without_torch)
     done = cli("doctor", "--json")
     assert (done.code, done.err) == (0, [])
-    assert done.json.keys() == {"python", "cpus", "packages", "executors"}
+    assert done.json.keys() == {
+        "python", "cpus", "packages", "executors", "boards", "board_files"
+    }  # fmt: skip
     assert done.json["packages"]["torch"] is None
     assert done.json["packages"]["numpy"] == version("numpy")
     lacks = {"runs": False, "missing": "no C++ compiler: none here"}
@@ -279,6 +281,6 @@ def test_reading_only_the_beginning_of_the_output_is_no_error(stage_bundle: Path
 def test_help_names_every_command(cli: Run) -> None:
     done = cli("--help")
     assert (done.code, done.err) == (0, [])
-    for name in ("golden", "verify", "inspect", "export", "csim", "doctor", "bench"):
+    for name in ("golden", "verify", "inspect", "export", "csim", "serve", "doctor", "bench"):
         assert name in done.out
         assert cli(name, "--help").code == 0

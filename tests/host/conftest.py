@@ -55,3 +55,25 @@ def kernels() -> Callable[..., Any]:
             raise RuntimeError(f"CI must have what C simulation needs: {lack}")
         pytest.skip(f"C simulation: {lack}")
     return fabric("csim", lambda text: None)
+
+
+@pytest.fixture
+def bench(private: Path, kernels: Any, tmp_path: Path) -> Iterator[Any]:
+    """A board of `faulty_boards.LAYER` in this process."""
+    from emulated_boards import bench_of
+    from faulty_boards import LAYER
+
+    with bench_of(LAYER, tmp_path, kernels) as made:
+        yield made
+
+
+@pytest.fixture(params=["in this process", "behind a server"])
+def either(
+    private: Path, kernels: Any, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[Any]:
+    """A board of `faulty_boards.LAYER` in this process, and one behind a server."""
+    from emulated_boards import bench_of
+    from faulty_boards import LAYER
+
+    with bench_of(LAYER, tmp_path, kernels, remote=request.param == "behind a server") as made:
+        yield made

@@ -1,4 +1,4 @@
-"""Emulated boards in this process for tests, one at a time or a whole session.
+"""Emulated boards for tests: in this process or behind a server, one at a time or a session.
 
 Nothing here imports pynq before it is called: it may be missing.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,13 +15,17 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
+from driver_clock import Clock
 from strategies import Case, random_case
 from stream_oracle import BUILDS, Build
 
 from transfab.host.board import Design
 from transfab.host.boards import BoardFile, Region, board_named
+from transfab.host.session import LayerSession, Passage
+from transfab.quant.bert.layer import run_layer
 from transfab.quant.config import LayerConfig
 from transfab.quant.contract.beats import Beats
 from transfab.quant.contract.packets import beats_of
@@ -28,6 +33,7 @@ from transfab.quant.contract.parameters import pack_parameters
 from transfab.quant.contract.tops import TOPS, pack_activation
 from transfab.quant.engine import Engine
 from transfab.quant.intmath import Array
+from transfab.quant.packet_check import check_packets
 
 RunTop = Callable[[str, int, Sequence[Beats]], Beats]
 MakeRun = Callable[[LayerConfig, Engine, str], RunTop]
@@ -87,6 +93,24 @@ def layer_of(index: int, seed: int = 1, sequence: int = 5, batch: int = 3) -> La
     return Layer(BUILDS[index], random_case(seed, "plain", BUILDS[index].shape, batch, sequence))
 
 
+def tensors_of(layer: Layer) -> dict[str, Any]:
+    return run_layer(layer.config, layer.case.parameters(), *layer.case.arrays())
+
+
+def assert_exact(layer: Layer, session: LayerSession, passage: Passage) -> None:
+    """Every packet byte by byte, packed here, and by `check_packets` as `transfab run` does."""
+    tensors = tensors_of(layer)
+    assert list(passage.packets) == [top for top, _ in session.boards]
+    for top, made in passage.packets.items():
+        assert len(made) == len(layer.case.mask)
+        for index, packet in enumerate(made):
+            expected = layer.activations(top, index, tensors)[TOPS[top].output]
+            assert packet.shape == expected.shape
+            assert packet.tobytes() == expected.tobytes(), (layer.case.name, top, index)
+        count, found = check_packets(layer.config, layer.engine, "b", 0, top, tensors, made)
+        assert (count > 0, found) == (True, ())
+
+
 def small_board(bytes_: int) -> BoardFile:
     """A ZCU104 with so many bytes for buffers."""
     return replace(ZCU104, memories=(Region("DDR[0]", 0, FIRST + bytes_),))
@@ -105,34 +129,94 @@ def kernel_threads() -> list[threading.Thread]:
     return [one for one in threading.enumerate() if one.name.startswith("kernel ")]
 
 
-def no_kernel_threads(seconds: float = 2) -> bool:
-    """Whether every kernel's thread ends within so many seconds."""
+def no_kernel_threads(seconds: float = 30) -> bool:
+    """Whether every kernel was told to end, and its thread does."""
     for thread in kernel_threads():
+        # A thread that has ended meanwhile has no target.
+        kernel = getattr(getattr(thread, "_target", None), "__self__", None)
+        if kernel is not None and not kernel._closed:
+            return False
         thread.join(seconds)
     return not kernel_threads()
+
+
+def server_of(package: str, name: str, board: BoardFile, make_run: MakeRun, address: str) -> Any:
+    """A server of an emulated board at an address, not yet started."""
+    configured = importlib.import_module(f"{package}.fabric.configured")
+    describes = importlib.import_module(f"{package}.remote.board").BoardDescription
+    fabrics = configured.Fabrics(name, board, make_run)
+    description = describes(name, fabrics.architecture, FIRST, fabrics.memory_bytes)
+    server = importlib.import_module(f"{package}.remote.server")
+    return server.RemoteBoard(description, fabrics, address)
+
+
+@contextmanager
+def served_here(make_run: MakeRun, address: str, board: BoardFile = ZCU104) -> Iterator[Any]:
+    """The state of a board behind a server in this process; its fabrics end with it."""
+    server = server_of("transfab.host", address, board, make_run, address)
+    with server:
+        try:
+            yield server.board
+        finally:
+            server.board._make_fabric.close()
+
+
+def free_address() -> str:
+    from transfab.host.remote.server import free_address as found
+
+    return found()
 
 
 class Bench:
     """One emulated board and its driver.
 
     package  `transfab.host`, or a broken copy of it
+    address  of a server in this process that the board is behind; None for a board without one
+    clock    the driver's
     """
 
     def __init__(
-        self, layer: Layer, folder: Path, make_run: MakeRun, package: str, board: BoardFile
+        self,
+        layer: Layer,
+        folder: Path,
+        make_run: MakeRun,
+        package: str,
+        board: BoardFile,
+        address: str | None,
     ) -> None:
         self.layer, self.folder, self.board_file = layer, folder, board
-        emulated = importlib.import_module(f"{package}.emulated")
         self.faults = importlib.import_module(f"{package}.fabric.faults").Faults
         self.error = importlib.import_module(f"{package}.board").BoardError
-        self.device = emulated.EmulatedDevice("bench", board, make_run)
         driver = importlib.import_module(f"{package}.pynq_board")
-        self.board = driver.PynqBoard("bench", self.device, self.device.close)
+        self.clock = Clock(lambda: [one for one in [self.fabrics.fabric] if one])
+        self.server: Any = None
+        if address is None:
+            emulated = importlib.import_module(f"{package}.emulated")
+            self.device = emulated.EmulatedDevice("bench", board, make_run)
+            self.fabrics, self.state = self.device.fabrics, self.device.state
+            self.board = driver.PynqBoard("bench", self.device, self.device.close)
+            return
+        self.server = server_of(package, "bench", board, make_run, address).__enter__()
+        self.fabrics, self.state = self.server.board._make_fabric, self.server.board
+        connect = importlib.import_module(f"{package}.remote.client").connect
+        try:
+            (self.device,) = connect([address])
+        except BaseException:
+            self.stop()
+            raise
+        self.board = driver.PynqBoard("bench", self.device)
+
+    def stop(self) -> None:
+        """End the server, if there is one."""
+        if self.server is not None:
+            self.server.__exit__(None, None, None)
+            self.fabrics.close()
+            self.server = None
 
     def load(self, top: str = "layer", **faults: Any) -> Bench:
         """A fresh bitstream, with faults from now on."""
         file = write_bitstream(self.folder / top, self.layer, top, self.board_file)
-        self.device.faults = self.faults(**faults)
+        self.fabrics.faults = self.faults(**faults)
         self.board.load(file, Design(top, self.layer.config, self.layer.engine))
         self.top = top
         return self
@@ -154,7 +238,7 @@ class Bench:
     @property
     def live(self) -> int:
         """How many buffers the device has given out."""
-        return len(self.device.state.buffers.live)
+        return len(self.state.buffers.live)
 
 
 @contextmanager
@@ -164,14 +248,28 @@ def bench_of(
     make_run: MakeRun = scrambled,
     package: str = "transfab.host",
     board: BoardFile = ZCU104,
+    remote: bool = False,
 ) -> Iterator[Bench]:
-    """A bench that is closed, whatever happens; pynq's state is its own."""
+    """A bench that is closed, whatever happens; pynq's state is its own.
+
+    remote  behind a server in this process
+    """
     defects = importlib.import_module(f"{package}.pynq_defects")
     import pynq.lib.dma  # noqa: F401 - binds the driver of axi_dma
 
-    with defects.private_state():
-        made = Bench(layer, folder, make_run, package, board)
+    address = free_address() if remote else None
+    # As a client must have it; pynq was imported without it for the sake of other tests.
+    variables = {"PYNQ_REMOTE_DEVICES": address} if address else {}
+    with defects.private_state(), patch.dict(os.environ, variables):
+        made = Bench(layer, folder, make_run, package, board, address)
+        driver = importlib.import_module(f"{package}.pynq_board")
         try:
-            yield made
+            with patch.object(driver, "time", made.clock):
+                yield made
         finally:
-            made.board.close()
+            try:
+                made.board.close()
+            finally:
+                if remote:
+                    made.device.client.close()
+                made.stop()

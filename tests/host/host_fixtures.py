@@ -8,8 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -73,23 +72,3 @@ def run_client(
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
-
-
-@contextmanager
-def board_process(address: str, **description: Any) -> Iterator[subprocess.Popen[str]]:
-    """A board's server as a process, once it is ready; it ends with the block."""
-    command = [sys.executable, str(HERE / "remote_loopback.py"), address, json.dumps(description)]
-    with subprocess.Popen(
-        [*command, "--until-eof"],
-        env=os.environ | {"PYTHONPATH": f"{SOURCE}{os.pathsep}{HERE}"},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as server:
-        try:
-            assert server.stdout
-            assert server.stdout.readline() == f"ready {address}:7967\n"
-            yield server
-        finally:
-            server.kill()

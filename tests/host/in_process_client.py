@@ -17,7 +17,7 @@ from pynq.pl_server.remote_device import RemoteBitfileHandler
 from remote_client import failure, packet, round_trip
 from remote_loopback import loopback
 
-from transfab.host.pynq_defects import load_overlay, only_board, transfer
+from transfab.host.pynq_defects import Part, load_overlay, only_board
 from transfab.host.remote.board import FIRMWARE, MANAGER, Board, BoardDescription
 
 
@@ -109,19 +109,19 @@ def move(arguments: dict[str, Any]) -> dict[str, Any]:
     sent[:] = np.frombuffer(packet(7), "u1")
     round_trip(overlay, sent, received)
     found: dict[str, Any] = {"equal": bytes(received) == packet(7)}
-    # A slice of a local buffer keeps its offset; `transfer` leaves it alone.
     received[:] = 0
     received.flush()
     overlay.layer.write(0, 1)
-    transfer(overlay.dma_output.recvchannel, received[4096:8192])
-    transfer(overlay.dma_hidden.sendchannel, sent[16:4112])
+    part = Part(received, 4096)
+    overlay.dma_output.recvchannel.transfer(part)
+    overlay.dma_hidden.sendchannel.transfer(Part(sent, 4096))
     overlay.dma_output.recvchannel.wait()
-    found["slice"] = bytes(received[4096:8192]) == packet(7)[16:4112]
+    found["part"] = bytes(part.array) == packet(7)[:4096]
     received.invalidate()
-    found["around it"] = not received[:4096].any() and not received[8192:].any()
+    found["around it"] = not received[4096:].any()
     found["live"] = [len(device.board.buffers.live)]
     sent.freebuffer()
-    del received
+    del received, part
     return found | {"live": [*found["live"], len(device.board.buffers.live)]}
 
 

@@ -1,4 +1,4 @@
-"""Clients of boards that are missing, die or hang: prints one JSON object, `waiting` before."""
+"""Clients of boards that are missing or full: prints one JSON object."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 import time
 from typing import Any
 
-from remote_client import failure, load
+from remote_client import failure
 
 
 def plain(arguments: dict[str, Any]) -> dict[str, Any]:
@@ -29,35 +29,11 @@ def connected(arguments: dict[str, Any]) -> dict[str, Any]:
     return {"failure": found, "seconds": seconds, "left": len(connect(arguments["addresses"][:1]))}
 
 
-def interrupted(arguments: dict[str, Any]) -> dict[str, Any]:
-    """Says `waiting` in the middle of a transfer that cannot end."""
-    from transfab.host.remote.client import clear_errors, connect
-
-    (device,) = connect(arguments["addresses"], seconds=arguments["deadline"])
-    overlay = load(device, arguments["bit"])
-    received = device.allocate((4096,), "u1")
-    overlay.dma_output.recvchannel.transfer(received)
-    print("waiting", flush=True)
-    sys.stdin.readline()
-
-    def wait() -> None:
-        with clear_errors(device.ip_addr):
-            overlay.dma_output.recvchannel.wait()
-
-    started = time.monotonic()
-    return {"failure": failure(wait), "seconds": time.monotonic() - started}
-
-
 def allocated(arguments: dict[str, Any]) -> dict[str, Any]:
-    from transfab.host.remote.client import clear_errors, connect
+    from transfab.host.remote.client import connect
 
     (device,) = connect(arguments["addresses"])
-
-    def allocate() -> None:
-        with clear_errors(device.ip_addr):
-            device.allocate((arguments["size"],), "u1")
-
-    return {"failure": failure(allocate)}
+    return {"failure": failure(lambda: device.allocate((arguments["size"],), "u1"))}
 
 
 if __name__ == "__main__":

@@ -1,19 +1,17 @@
 """A fabric for tests of the host side: two AXI DMA engines and a kernel that hands its packet on.
 
 The map is that of remote_handoff.py. The kernel moves one packet a start; its build hash register
-holds the CRC-32 of the bitstream. As a script it is a board's server.
+holds the CRC-32 of the bitstream.
 """
 
 from __future__ import annotations
 
-import sys
 import zlib
 
 from remote_handoff import BASE, SPAN, ULTRASCALE, ZYNQ
 
 from transfab.host.fabric.protocol import MakeFabric
 from transfab.host.remote.board import BoardDescription
-from transfab.host.remote.process import main
 
 KERNEL, SEND, RECEIVE = range(3)
 # Offsets in a DMA engine's block of one direction; S2MM's is 0x30 above MM2S's.
@@ -23,13 +21,10 @@ START, DONE, KERNEL_IDLE = 1, 2, 4
 
 
 class LoopbackFabric:
-    """stalls: the receiving engine never finishes, as with a stream that ends nowhere."""
-
     def __init__(self, description: BoardDescription, image: bytes) -> None:
         self.base = BASE[ULTRASCALE if description.architecture == "aarch64" else ZYNQ]
         self.memory_base = description.memory_base
         self.memory = bytearray(description.memory_bytes)
-        self.stalls = bool(description.fabric.get("stalls"))
         self.build_hash = zlib.crc32(image)
         self.words: dict[int, int] = {}
         self.status = {SEND: HALTED, RECEIVE: HALTED}
@@ -85,7 +80,7 @@ class LoopbackFabric:
             self.starts, self.done = self.starts - 1, True
         at = self.base + RECEIVE * SPAN + 0x30
         waits = self.status[RECEIVE] == 0 and at + LENGTH in self.words
-        if waits and self.moved and not self.stalls:
+        if waits and self.moved:
             packet = self.moved.pop(0)
             start = self.words[at + ADDRESS] | self.words[at + ADDRESS_HIGH] << 32
             self.write_memory(start, packet[: self.words[at + LENGTH]])
@@ -109,7 +104,3 @@ class LoopbackFabric:
 
 def loopback(description: BoardDescription) -> MakeFabric:
     return lambda image: LoopbackFabric(description, image)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:], loopback))

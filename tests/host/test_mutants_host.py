@@ -1,123 +1,49 @@
-"""Broken drivers and broken fabrics: the checks of the host's side kill every one.
-
-A mutant is the product's own source with one text replaced, imported under another name. The text
-is matched in `ast.unparse`'s form. Kernels here only scramble, so that every byte counts and no
-compiler is needed.
-"""
+"""Broken drivers and broken fabrics: the checks of the host's side kill every one."""
 
 from __future__ import annotations
 
-import ast
 import importlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
-import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import cache
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from types import CodeType, ModuleType
+from types import ModuleType
 from typing import Any
+from unittest.mock import patch
 
 import pytest
+from driver_clock import Clock
 from emulated_boards import (
-    Bench,
     Layer,
     RunTop,
     bench_of,
-    kernel_threads,
+    no_kernel_threads,
     scrambled,
     write_bitstream,
 )
-from strategies import random_case
+from host_mutants import (
+    FIRST,
+    LAYERS,
+    PATIENCE,
+    TENSORS,
+    expected,
+    refused,
+    survives,
+)
+from mutator import PRODUCT, Patch
 from stream_oracle import BUILDS
 
 from transfab.host.board import Design
 from transfab.host.boards import board_named
-from transfab.quant.bert.layer import run_layer
 from transfab.quant.config import LayerConfig
 from transfab.quant.contract.beats import Beats
-from transfab.quant.contract.tops import TOPS
 from transfab.quant.engine import Engine
 
-PRODUCT, MUTATED = "transfab.host", "mutated_host"
-Patch = tuple[str, str, str]  # module below the product, old text, new text
-LAYERS = [Layer(BUILDS[4], random_case(seed, "plain", BUILDS[4].shape, 3, 6)) for seed in (1, 2)]
-FIRST = LAYERS[0]
-TENSORS = [run_layer(one.config, one.case.parameters(), *one.case.arrays()) for one in LAYERS]
 KERNEL, OUTPUT_STATUS = 0xA000_0000, 0xA007_0034
 DONE, IDLE_KERNEL, HALTED = 2, 4, 1
-# Seconds for what must not come, and for what comes in milliseconds.
-PATIENCE, PLENTY = 0.1, 1.0
-
-
-@cache
-def normal_source(module: str) -> tuple[str, bool]:
-    """Text of a module in `ast.unparse`'s form, and whether it is a package."""
-    spec = importlib.util.find_spec(f"{PRODUCT}.{module}" if module else PRODUCT)
-    assert spec is not None
-    assert spec.origin is not None
-    text = ast.unparse(ast.parse(Path(spec.origin).read_text(encoding="utf-8")))
-    return text, spec.submodule_search_locations is not None
-
-
-def mutated_code(module: str, text: str) -> CodeType:
-    return compile(text.replace(PRODUCT, MUTATED), f"<mutated {module}>", "exec")
-
-
-@cache
-def intact_code(module: str) -> CodeType:
-    return mutated_code(module, normal_source(module)[0])
-
-
-class Mutator(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Imports the product as `mutated_host`, with a patch applied."""
-
-    def __init__(self, *patches: Patch) -> None:
-        self.texts: dict[str, str] = {}
-        for module, old, new in patches:
-            text = self.texts.get(module, normal_source(module)[0])
-            assert text.count(old) == 1, f"{module} holds {old!r} {text.count(old)} times"
-            self.texts[module] = text.replace(old, new)
-
-    def find_spec(
-        self, fullname: str, path: Any = None, target: ModuleType | None = None
-    ) -> importlib.machinery.ModuleSpec | None:
-        top, _, module = fullname.partition(".")
-        if top != MUTATED:
-            return None
-        is_package = normal_source(module)[1]
-        return importlib.util.spec_from_loader(fullname, self, is_package=is_package)
-
-    def exec_module(self, module: ModuleType) -> None:
-        name = module.__name__.partition(".")[2]
-        texts = self.texts
-        code = mutated_code(name, texts[name]) if name in texts else intact_code(name)
-        exec(code, module.__dict__)
-
-
-@contextmanager
-def mutated(*patches: Patch) -> Iterator[str]:
-    """The package name under which the patched product can be imported, inside the context."""
-    finder = Mutator(*patches)
-    sys.meta_path.insert(0, finder)
-    try:
-        yield MUTATED
-    finally:
-        sys.meta_path.remove(finder)
-        for name in [name for name in sys.modules if name.partition(".")[0] == MUTATED]:
-            del sys.modules[name]
-
-
-def expected(layer: Layer, tensors: Any, top: str, index: int, **given: Any) -> Any:
-    """What a scrambling kernel must be given, and makes; `given` replaces activations."""
-    packets = layer.activations(top, index, tensors) | given
-    inputs = packets | layer.parameters(top)
-    run = scrambled(layer.config, layer.engine)
-    return run(top, layer.sequence, [inputs[name] for name in TOPS[top].inputs])
 
 
 def session_is_exact(package: str, folder: Path) -> bool:
@@ -126,7 +52,11 @@ def session_is_exact(package: str, folder: Path) -> bool:
     place = importlib.import_module(f"{package}.place").parse_place("emulated")
     given = FIRST.config, FIRST.engine, [place] * 2
     exact = True
-    with opening.open_session(*given, None, scrambled, PLENTY) as session:
+    driver = importlib.import_module(f"{package}.pynq_board")
+    with (
+        opening.open_session(*given, None, scrambled, PATIENCE) as session,
+        patch.object(driver, "time", clock_of(session)),
+    ):
         for layer, tensors in zip(LAYERS, TENSORS, strict=True):
             params = layer.case.parameters()
             for _ in range(2):
@@ -142,51 +72,50 @@ def session_is_exact(package: str, folder: Path) -> bool:
         sum(packet.nbytes for layer in LAYERS for packet in layer.parameters(top).values())
         for top in ("board_a", "board_b")
     ]
-    return exact and weights == wanted and ended()
+    return exact and weights == wanted and no_kernel_threads()
 
 
-def ended() -> bool:
-    end = time.monotonic() + 0.3
-    while kernel_threads() and time.monotonic() < end:
-        time.sleep(0.005)
-    return not kernel_threads()
+def clock_of(session: Any) -> Clock:
+    return Clock(lambda: [board._device.fabrics.fabric for _, board in session.boards])
 
 
-def unhurried(config: LayerConfig, engine: Engine, top: str) -> RunTop:
-    """As `scrambled`; never done before its driver has looked."""
-    scramble = scrambled(config, engine)
+class Unhurried:
+    """Makes kernels as `scrambled`; none is done before its driver has looked, and looked again.
 
-    def run(top: str, sequence: int, packets: Sequence[Beats]) -> Beats:
-        time.sleep(0.05)
-        return scramble(top, sequence, packets)
+    By events: on a busy machine a kernel that sleeps may be done when the driver first looks.
+    """
 
-    return run
+    def __init__(self) -> None:
+        # Looks of a driver: at its clock for the end of its patience, then in each turn.
+        self.wait: Callable[[int], None] = lambda looks: None
 
+    def __call__(self, config: LayerConfig, engine: Engine, top: str) -> RunTop:
+        scramble = scrambled(config, engine)
 
-def refused(bench: Bench, act: Callable[[], object], *parts: str) -> bool:
-    try:
-        act()
-    except bench.error as err:
-        return all(part in str(err) for part in parts)
-    return False
+        def run(top: str, sequence: int, packets: Sequence[Beats]) -> Beats:
+            self.wait(3)
+            return scramble(top, sequence, packets)
+
+        return run
 
 
 def board_is_sound(package: str, folder: Path) -> bool:
     """Faults of one board, each with its own words, and a board that works after each."""
+    unhurried = Unhurried()
     with bench_of(FIRST, folder, unhurried, package) as bench:
+        unhurried.wait = bench.clock.wait_for_looks
         design = Design("layer", FIRST.config, FIRST.engine)
 
         def works() -> bool:
             bench.load().configure()
-            made = [bench.run(index, TENSORS[0], PLENTY) for index in (0, 1)]
+            made = [bench.run(index, TENSORS[0], PATIENCE) for index in (0, 1)]
             right = [expected(FIRST, TENSORS[0], "layer", index) for index in (0, 1)]
-            at_rest = bench.device.fabric.read(KERNEL) & (DONE | IDLE_KERNEL) == IDLE_KERNEL
+            at_rest = bench.fabrics.fabric.read(KERNEL) & (DONE | IDLE_KERNEL) == IDLE_KERNEL
             return at_rest and [a.tobytes() for a in made] == [b.tobytes() for b in right]
 
         def with_fault(*parts: str, **fault: Any) -> bool:
             bench.load(**fault).configure()
-            seconds = PATIENCE if "gave no result" in parts else PLENTY
-            return refused(bench, lambda: bench.run(0, TENSORS[0], seconds), *parts)
+            return refused(bench, lambda: bench.run(0, TENSORS[0], PATIENCE), *parts)
 
         other = write_bitstream(folder / "a", Layer(BUILDS[0], FIRST.case), "layer")
         foreign = write_bitstream(folder / "b", FIRST, "layer", board_named("kv260"))
@@ -201,12 +130,13 @@ def board_is_sound(package: str, folder: Path) -> bool:
             and refused(bench, lambda: bench.board.load(foreign, design), "is for a kv260")
             and works()
         )
+        unhurried.wait = lambda looks: None
         bench.board.configure(FIRST.parameters("layer"))
         bench.submit(0, TENSORS[0])
-        fabric = bench.device.fabric
+        fabric = bench.fabrics.fabric
         bench.board.close()
         halted = bool(fabric.read(OUTPUT_STATUS) & HALTED)
-        return sound and halted and bench.live == 0 and ended()
+        return sound and halted and bench.live == 0 and no_kernel_threads()
 
 
 def files_and_locks_are_sound(package: str, folder: Path) -> bool:
@@ -223,31 +153,41 @@ def files_and_locks_are_sound(package: str, folder: Path) -> bool:
     except ValueError as err:
         if "sha256" not in str(err):
             return False
-    place = places.parse_place("pynq:zcu104")
     error = importlib.import_module(f"{package}.board").BoardError
-    with places.taken(place):
-        try:
-            with places.taken(place):
-                return False
-        except error:
+    for names in (("pynq:zcu104", "pynq:zcu104"), ("pynq-remote:zcu104@a", "pynq-remote:kv260@a")):
+        place, same = map(places.parse_place, names)
+        with places.taken(place):
+            try:
+                with places.taken(same):
+                    return False
+            except error:
+                pass
+        with places.taken(place):
             pass
-    with places.taken(place):
-        return True
+    return what_ended_a_run_is_told(importlib.import_module(f"{package}.open"), error)
+
+
+def what_ended_a_run_is_told(opening: ModuleType, error: type[Exception]) -> bool:
+    """Not what comes of it as boards are closed."""
+
+    class Lost:
+        def close(self) -> None:
+            raise error("lost")
+
+    for ended in (KeyboardInterrupt, None):
+        try:
+            with ExitStack() as stack:
+                stack.push(opening._closing(Lost()))
+                if ended:
+                    raise ended
+            return False
+        except (KeyboardInterrupt, error) as err:
+            if type(err) is not (ended or error):
+                return False
+    return True
 
 
 CHECKS = (files_and_locks_are_sound, session_is_exact, board_is_sound)
-
-
-def survives(folder: Path, *patches: Patch) -> bool:
-    with mutated(*patches) as package:
-        try:
-            return all(check(package, folder / check.__name__) for check in CHECKS)
-        except Exception:  # a mutant that stumbles is dead, too
-            return False
-        finally:
-            # What a mutant did not end is not the next one's.
-            for thread in kernel_threads():
-                thread.name = "mutant"
 
 
 @pytest.fixture(autouse=True)
@@ -262,19 +202,18 @@ def test_the_product_passes(tmp_path: Path, check: Callable[[str, Path], bool]) 
 
 
 def test_the_product_under_another_name_survives(tmp_path: Path) -> None:
-    assert survives(tmp_path)
+    assert survives(CHECKS, tmp_path)
 
 
 def test_a_patch_whose_text_is_gone_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match="0 times"):
-        survives(tmp_path, ("pynq_board", "no such text", ""))
+        survives(CHECKS, tmp_path, ("pynq_board", "no such text", ""))
 
 
 WRITE_CONTROL = "self._kernel.write(OFFSETS['control'], BITS['{}'])"
 MUTANTS: dict[str, Patch] = {
     # driver
     "weights-are-not-flushed": ("pynq_board", "buffer.flush()", "pass"),
-    "weights-stay-coherent": ("pynq_board", "buffer.coherent = False", "pass"),
     "weights-are-not-copied": ("pynq_board", "buffer[:] = beats.reshape(-1)", "pass"),
     "continue-is-never-written": ("pynq_board", WRITE_CONTROL.format("continue"), "pass"),
     "start-is-never-written": ("pynq_board", WRITE_CONTROL.format("start"), "pass"),
@@ -290,8 +229,8 @@ MUTANTS: dict[str, Patch] = {
     "no-patience": ("pynq_board", "waiting and late", "waiting"),
     "a-view-instead-of-a-result": (
         "pynq_board",
-        "np.array(self._result, np.uint8)",
-        "np.asarray(self._result)",
+        "np.array(self._result.array, np.uint8)",
+        "np.asarray(self._result.array)",
     ),
     "bytes-that-came-are-not-counted": (
         "pynq_board",
@@ -303,11 +242,7 @@ MUTANTS: dict[str, Patch] = {
         "found != build_hash_words(design.config, design.engine)",
         "False",
     ),
-    "buffers-are-not-freed": (
-        "pynq_board",
-        "for buffer in buffers.values():",
-        "for buffer in ():",
-    ),
+    "buffers-are-not-freed": ("pynq_board", "buffers.popitem()[1].freebuffer()", "break"),
     "engines-are-not-reset": ("pynq_board", "channel._mmio.write(channel._offset, RESET)", "pass"),
     "the-board-is-not-released": ("pynq_board", "self._release()", "pass"),
     # session
@@ -327,7 +262,9 @@ MUTANTS: dict[str, Patch] = {
         "board.submit(sequence, self._given(top, packets[index]))",
         "board.submit(sequence, self._given(top, packets[max(index - 1, 0)]))",
     ),
-    "boards-are-not-closed": ("open", "stack.callback(board.close)", "pass"),
+    "boards-are-not-closed": ("open", "stack.push(_closing(board))", "pass"),
+    "what-comes-of-an-end-is-told": ("open", "if error is None:", "if True:"),
+    "what-fails-at-the-end-is-not-told": ("open", "if error is None:", "if False:"),
     # emulated board
     "a-device-without-flush": (
         "emulated",
@@ -339,8 +276,12 @@ MUTANTS: dict[str, Patch] = {
         "self.state.fabric.read_memory(held.address + offset, size)",
         "bytes(size)",
     ),
-    "another-boards-bitstream-is-taken": ("emulated", "image.board != self.board_file.name", "0"),
-    "a-fabric-stays-open": ("emulated", "self.fabric.close()", "pass"),
+    "another-boards-bitstream-is-taken": (
+        "fabric.configured",
+        "image.board != self.board.name",
+        "0",
+    ),
+    "a-fabric-stays-open": ("fabric.configured", "self.fabric.close()", "pass"),
     "too-long-packets-fit": ("fabric.dma", "data.size > self._length", "False"),
     "the-length-stays-what-was-asked": ("fabric.dma", "self._length = data.size", "pass"),
     "a-transfer-is-never-idle": (
@@ -366,10 +307,11 @@ MUTANTS: dict[str, Patch] = {
     # files and locks
     "sha256-is-not-compared": ("bitstreams", "have != found.sha256", "False"),
     "a-board-for-everybody": ("place", "fcntl.LOCK_EX", "fcntl.LOCK_SH"),
+    "two-names-of-a-board": ("place", "f'{self.reach}@{self.address}'", "str(self)"),
     "a-board-for-ever": ("place", "os.close(descriptor)", "pass"),
 }
 
 
 @pytest.mark.parametrize("name", MUTANTS)
 def test_a_mutant_is_killed(tmp_path: Path, name: str) -> None:
-    assert not survives(tmp_path, MUTANTS[name])
+    assert not survives(CHECKS, tmp_path, MUTANTS[name])

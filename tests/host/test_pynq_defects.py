@@ -65,16 +65,16 @@ def test_slices_of_a_remote_buffer(defects: Any, tmp_path: Path) -> None:
         "same address": True,
         "sent is whole": False,
         "arrived": False,
-        "start is whole": False,
+        "rest is whole": False,
     }
-    assert around.pop("strided").startswith("ValueError: a DMA transfer needs a contiguous array")
-    assert around.pop("empty").startswith("ValueError: a DMA transfer needs at least 1 byte")
     assert around == {
         "same address": True,
         "wait": "",
         "sent is whole": True,
         "arrived": True,
-        "start is whole": True,
+        "rest is whole": True,
+        "settled": True,
+        "unsettled": True,
     }
 
 
@@ -159,13 +159,3 @@ def test_a_pickle_in_site_packages(defects: Any, site: Path, tmp_path: Path, aro
     with board() as remote:
         defects("state", [remote.address], bit=str(bit), around=around)
     assert planted.exists() is not around
-
-
-def test_a_transfer_that_never_ends_times_out_and_the_next_one_works(
-    defects: Any, tmp_path: Path
-) -> None:
-    bit = write_overlay(tmp_path, "layer", b"image")
-    with board() as remote:
-        found = defects("stalled", [remote.address], bit=str(bit))
-    assert found["failure"].startswith("TimeoutError: a DMA transfer did not end in 0.2 s (status")
-    assert found["equal"]

@@ -43,7 +43,7 @@ def test_an_enabled_clock_of_a_zynq_7000(here: Any, tmp_path: Path) -> None:
     assert [1000 / divided(each["word"], 20) for each in (plain, around)] == [100, 50]
 
 
-def test_transfers_of_buffers_and_slices(here: Any, tmp_path: Path) -> None:
+def test_transfers_of_buffers_and_parts(here: Any, tmp_path: Path) -> None:
     bit = write_overlay(tmp_path, "layer", b"image")
     found = here("move", [], bit=str(bit))
-    assert found == {"equal": True, "slice": True, "around it": True, "live": [2, 0]}
+    assert found == {"equal": True, "part": True, "around it": True, "live": [2, 0]}

@@ -21,6 +21,7 @@ from transfab.cli import (
     golden,
     inspect,
     run,
+    serve,
     sim,
     verify,
 )
@@ -38,6 +39,7 @@ app.command("export")(export.command)
 app.command("csim")(csim.command)
 app.command("sim")(sim.command)
 app.command("run")(run.command)
+app.command("serve")(serve.command)
 app.command("doctor")(doctor.command)
 app.command("bench")(bench.command)
 app.command("build")(build.command)

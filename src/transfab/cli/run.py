@@ -42,6 +42,7 @@ def command(
     from transfab.cli import boards
     from transfab.host.open import open_session
     from transfab.host.place import parse_place
+    from transfab.host.session import counted
     from transfab.quant.bundle import read_bundle
     from transfab.quant.bundle_packets import layer_tensors, sequence_of
     from transfab.quant.contract.tops import TENSORS, TOPS
@@ -61,7 +62,7 @@ def command(
     names = [str(place) for place in places]
     with open_session(config, built, places, bitstreams, make_run, patience, step) as session:
         for layer in opened.manifest.layers:
-            step(f"layer {layer}: weights to the boards")
+            step(f"layer {layer}: weights to {'the board' if len(places) == 1 else 'the boards'}")
             session.configure(opened.layer_parameters(layer))
             tensors = layer_tensors(opened, layer)
             passage = session.run(tensors, step)
@@ -74,18 +75,25 @@ def command(
                 mismatches += found
                 held = ", ".join(TENSORS[TOPS[top].output])
                 first = f"DIFFERS at {found[0].tensor}{list(found[0].index)}" if found else ""
-                milliseconds = passage.latency[top] * 1e3
+                milliseconds, rate = passage.latency[top] * 1e3, passage.rates[top]
                 rows.append(
                     [
                         str(layer),
-                        top,
                         name,
+                        " ".join(TOPS[top].stages),
                         first or f"exact ({held}: {count:,} integers)",
                         f"{milliseconds:.1f}",
+                        f"{rate:.1f}",
                     ]
                 )
                 figures.append(
-                    {"layer": layer, "top": top, "board": name, "milliseconds": milliseconds}
+                    {
+                        "layer": layer,
+                        "top": top,
+                        "board": name,
+                        "milliseconds": milliseconds,
+                        "rate": rate,
+                    }
                 )
             figures.append({"layer": layer, "sequences_per_second": batch / passage.seconds})
         counters = {f"{top} {board.name}": dict(board.counters()) for top, board in session.boards}
@@ -103,17 +111,25 @@ def command(
         )
         return 1 if mismatches else 0
     show.table(
-        f"{bundle}: {len(places)} boards, build {build_hash(config, built)}",
-        {"layer": "right", "top": "left", "board": "left", "result": "left", "ms": "right"},
+        f"{bundle} on {counted(len(places), 'board')}, build {build_hash(config, built)}",
+        {
+            "layer": "right",
+            "board": "left",
+            "stages": "left",
+            "result": "left",
+            "ms": "right",
+            "sequences/s": "right",
+        },
         rows,
     )
     for mismatch in mismatches:
         print(mismatch)
     for one in figures:
         if "sequences_per_second" in one:
-            rate = f"{one['sequences_per_second']:.1f} sequences a second"
-            print(f"layer {one['layer']}: {rate}, all boards at work; measured on this machine")
-    if any(place.reach == "emulated" for place in places):
+            whole = f"{one['sequences_per_second']:.1f} sequences a second"
+            print(f"layer {one['layer']}: {whole}, all boards at work; measured on this machine")
+    print("ms: the first sequence alone; sequences/s: of a board, from its first to its last")
+    if session.emulated:
         print(NOTE)
     print(f"{total:,} integers compared, {'every one exact' if not mismatches else 'NOT exact'}")
     return 1 if mismatches else 0
