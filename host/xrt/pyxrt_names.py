@@ -87,7 +87,9 @@ class xclbin:
         return uuid(self.container.uuid)
 
     def get_kernels(self) -> list[xclbinkernel]:
-        return [xclbinkernel(kernel) for kernel in self.container.kernels]
+        # One a kernel, however many units it has.
+        kernels = {kernel.name: kernel for kernel in self.container.kernels}
+        return [xclbinkernel(kernel) for kernel in kernels.values()]
 
     def get_mems(self) -> list[xclbinmem]:
         return [xclbinmem(bank, index) for index, bank in enumerate(self.container.banks)]
