@@ -24,7 +24,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from transfab.host.fabric.protocol import Fabric
+from transfab.host.fabric.protocol import Fabric, Loads
 from transfab.host.xrt.wire import Call, Closed, Stream, Value, fields, integer, text
 
 DONE: Final = (integer(1, 1),)
@@ -69,7 +69,12 @@ class Server:
         return DONE
 
     def _load(self, payload: memoryview) -> Answer:
-        parts = [value for number, value in fields(payload) if number == 8]
+        found = list(fields(payload))
+        if isinstance(self.fabric, Loads):
+            # The shim's copy of the section BITSTREAM.
+            path = bytes(_bytes(dict(found), 2)).decode()
+            self.fabric.load(Path(path).read_bytes())
+        parts = [value for number, value in found if number == 8]
         banks = [dict(fields(part)) for part in parts if isinstance(part, memoryview)]
         self.banks = [_integer(bank, 7) for bank in banks]
         return DONE
