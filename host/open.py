@@ -6,13 +6,15 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from transfab.host.bitstreams import resolve, write_emulated
 from transfab.host.board import Board, BoardError, Design
 from transfab.host.fabric.kernel import MakeRun
-from transfab.host.place import Place, taken
+from transfab.host.open_card import card_board
+from transfab.host.place import IN_PROCESS, Place, taken
 from transfab.host.session import PATIENCE, LayerSession, plan
 from transfab.quant.config import LayerConfig
 from transfab.quant.engine import Engine
@@ -48,26 +50,29 @@ def open_session(
     where pynq is not installed.
     """
     tops = plan(len(places))
-    if lack := missing():
+    zynqs = any(place.board.reach == "pynq" for place in places)
+    if zynqs and (lack := missing()):
         raise RuntimeError(lack)
     addresses = [place.address for place in places if place.reach == "pynq-remote"]
     with ExitStack() as stack:
         for place in dict.fromkeys(places):
-            if places.count(place) > 1 and place.reach != "emulated":
+            if places.count(place) > 1 and place.reach not in IN_PROCESS:
                 raise ValueError(
                     f"{place} is given {places.count(place)} times: a board has one top"
                 )
             stack.enter_context(taken(place))
         remotes = iter(_connected(addresses, patience))
-        from transfab.host.pynq_defects import private_state
+        if zynqs:
+            from transfab.host.pynq_defects import private_state
 
-        stack.enter_context(private_state())
+            stack.enter_context(private_state())
+        cards = count()
         written = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="transfab-")))
         boards: list[tuple[str, Board]] = []
         for number, (place, top) in enumerate(zip(places, tops, strict=True)):
             folder = bitstreams
             # A remote board may be an emulated one, whose bitstreams are made here, too.
-            if folder is None and place.reach != "pynq":
+            if folder is None and place.reach not in ("pynq", "xrt"):
                 folder = written / str(number)
                 folder.mkdir()
                 write_emulated(folder, place.board, "emulated", (top,), config, engine)
@@ -75,7 +80,12 @@ def open_session(
                 raise ValueError(f"{place} needs --bitstreams FOLDER, with a manifest.json")
             file = resolve(folder, place.board.name, top, config, engine)
             progress(f"loading {file.name} onto {place}")
-            board = _board(place, number, remotes, make_run)
+            board: Board
+            if place.board.reach == "xrt":
+                name = f"{place} {number}" if place.reach in IN_PROCESS else str(place)
+                board = card_board(place, name, next(cards) if place.reach in IN_PROCESS else 0)
+            else:
+                board = _board(place, number, remotes, make_run)
             stack.callback(board.close)
             board.load(file, Design(top, config, engine))
             boards.append((top, board))

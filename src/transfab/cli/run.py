@@ -17,12 +17,14 @@ NOTE = (
 
 
 def command(
+    context: typer.Context,
     bundle: Annotated[Path, typer.Argument(help="Bundle folder.")],
     board: Annotated[
         list[str] | None,
         typer.Option(
-            help="emulated[:BOARD], pynq:BOARD or pynq-remote:BOARD@ADDRESS; given once (the whole "
-            "layer), twice (stages 1 and 2, 3 and 4) or four times (a stage each)."
+            help="emulated[:BOARD], pynq:BOARD or pynq-remote:BOARD@ADDRESS, emulated-xrt[:BOARD] "
+            "or xrt:BOARD@BUS_ID; given once (the whole layer), twice (stages 1 and 2, 3 and 4) or "
+            "four times (a stage each)."
         ),
     ] = None,
     fabric: Annotated[
@@ -39,9 +41,10 @@ def command(
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> int:
     """Stream a bundle through boards; check each stage that leaves one, and time it."""
-    from transfab.cli import boards
+    from transfab.cli import boards, cards
     from transfab.host.open import open_session
-    from transfab.host.place import parse_place
+    from transfab.host.place import IN_PROCESS, parse_place
+    from transfab.host.session import plan
     from transfab.quant.bundle import read_bundle
     from transfab.quant.bundle_packets import layer_tensors, sequence_of
     from transfab.quant.contract.tops import TENSORS, TOPS
@@ -57,6 +60,11 @@ def command(
     built, opened = engines.read_engine(engine, sequence), read_bundle(bundle)
     built.check_sequence(sequence_of(opened))
     config, rows, figures, total = opened.config, [], [], 0
+    if cards.needs_child(places):
+        for top in plan(len(places)):
+            # Built now: no card may wait for it.
+            make_run(config, built, top)
+        return cards.in_child(context.obj, places, fabric)
     mismatches: list[Mismatch] = []
     names = [str(place) for place in places]
     with open_session(config, built, places, bitstreams, make_run, patience, step) as session:
@@ -113,7 +121,7 @@ def command(
         if "sequences_per_second" in one:
             rate = f"{one['sequences_per_second']:.1f} sequences a second"
             print(f"layer {one['layer']}: {rate}, all boards at work; measured on this machine")
-    if any(place.reach == "emulated" for place in places):
+    if any(place.reach in IN_PROCESS for place in places):
         print(NOTE)
     print(f"{total:,} integers compared, {'every one exact' if not mismatches else 'NOT exact'}")
     return 1 if mismatches else 0

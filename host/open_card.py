@@ -1,0 +1,65 @@
+"""Opens Alveo cards: which package drives them, and what they need to be there."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from typing import Any, Final
+
+from transfab.host.board import BoardError
+from transfab.host.place import Place
+from transfab.host.xrt_board import XrtBoard
+
+# What the driver asks of AMD's pyxrt; later versions lack the first.
+NEEDED: Final = (("kernel", "read_register"), ("bo", "sync"), ("run", "set_arg"))
+INSTALL: Final = "python -m transfab.host.xrt.install"
+
+
+def missing_emulation() -> str | None:
+    """Why no card can be emulated here, with the way out; None if one can."""
+    from transfab.host.xrt.install import installed
+
+    return None if installed() else f"XRT is not installed ({INSTALL})"
+
+
+def emulation_here() -> int:
+    """How many emulated cards this process sees: XRT read its environment when it started."""
+    there = os.environ.get("XCL_EMULATION_MODE") == "sw_emu" and "TRANSFAB_XRT_FABRIC" in os.environ
+    return int(os.environ.get("TRANSFAB_XRT_BOARDS", "0")) if there else 0
+
+
+def package(emulated: bool) -> Any:
+    """AMD's pyxrt where it has what the driver needs, else the binding over XRT's C interface.
+
+    Only the binding sees that an emulated card's process has ended.
+    """
+    if not emulated:
+        try:
+            found = importlib.import_module("pyxrt")
+        except ImportError:
+            pass
+        else:
+            if all(hasattr(getattr(found, owner, None), name) for owner, name in NEEDED):
+                return found
+    from transfab.host.xrt import pyxrt
+
+    return pyxrt
+
+
+def card_board(place: Place, name: str, index: int) -> XrtBoard:
+    """The driver of a card.
+
+    index  among the emulated cards of a run
+
+    Raises RuntimeError where this process sees no such emulated card, BoardError without XRT.
+    """
+    if place.reach == "xrt":
+        if importlib.util.find_spec("pyxrt") is None and not os.environ.get("XILINX_XRT"):
+            raise BoardError(f"{place} needs XRT: source its setup.sh, or use emulated-xrt")
+        return XrtBoard(name, package(False), place.address)
+    if index >= (seen := emulation_here()):
+        raise RuntimeError(
+            f"{name} needs a process that was started for {index + 1} emulated cards, and this one "
+            f"sees {seen}: use transfab run, or host/xrt/emulation.py"
+        )
+    return XrtBoard(name, package(True), index)
