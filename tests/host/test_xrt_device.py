@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from adder import BASE, IDENTITY, IDLE, Adder
+from adder import BASE, DONE, IDENTITY, IDLE, Adder
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -129,6 +129,17 @@ def test_a_run_is_written_twice_and_starts_once(served: Served) -> None:
     client.ask(Call.WRITE_CONTROL, integer(2, BASE), integer(3, 4), block(16))
     assert fabric.words[0] == IDLE
     assert fabric.memory[64:68].tolist() == [10, 11, 12, 13]
+
+
+def test_the_end_of_a_run_is_acknowledged_once_it_has_been_read(served: Served) -> None:
+    """XRT's shim keeps the word back that XRT writes for it."""
+    client, fabric, *_ = served
+    fabric.words[0] = DONE | IDLE
+    read = (integer(1, BASE), integer(2, 0), integer(3, 4))
+    for _ in range(2):  # by the host's own read it is left as it is
+        assert client.ask(Call.READ_REGISTER, *read)[2] == struct.pack("<I", DONE | IDLE)
+    assert client.ask(Call.READ_CONTROL, integer(2, BASE))[2] == struct.pack("<I", DONE | IDLE)
+    assert client.ask(Call.READ_CONTROL, integer(2, BASE))[2] == struct.pack("<I", IDLE)
 
 
 def test_registers_are_words_of_the_boards_map(served: Served) -> None:
