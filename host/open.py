@@ -83,7 +83,8 @@ def open_session(
             board: Board
             if place.board.reach == "xrt":
                 name = f"{place} {number}" if place.reach in IN_PROCESS else str(place)
-                board = card_board(place, name, next(cards) if place.reach in IN_PROCESS else 0)
+                index = next(cards) if place.reach in IN_PROCESS else 0
+                board = card_board(place, name, index, len(places) > 1)
             else:
                 board = _board(place, number, remotes, make_run)
             stack.callback(board.close)

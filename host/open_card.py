@@ -10,8 +10,10 @@ from transfab.host.board import BoardError
 from transfab.host.place import Place
 from transfab.host.xrt_board import XrtBoard
 
-# What the driver asks of AMD's pyxrt; later versions lack the first.
+# What the driver asks of AMD's pyxrt; later versions lack the first. Several cards also ask for
+# buffers that one gives to another, where XRT's C interface is at hand.
 NEEDED: Final = (("kernel", "read_register"), ("bo", "sync"), ("run", "set_arg"))
+PEER: Final = (("bo", "export_buffer"), ("bo", "imported"))
 INSTALL: Final = "python -m transfab.host.xrt.install"
 
 
@@ -28,35 +30,37 @@ def emulation_here() -> int:
     return int(os.environ.get("TRANSFAB_XRT_BOARDS", "0")) if there else 0
 
 
-def package(emulated: bool) -> Any:
+def package(emulated: bool, several: bool = False) -> Any:
     """AMD's pyxrt where it has what the driver needs, else the binding over XRT's C interface.
 
     Only the binding sees that an emulated card's process has ended.
     """
     if not emulated:
+        needed = NEEDED + PEER if several and "XILINX_XRT" in os.environ else NEEDED
         try:
             found = importlib.import_module("pyxrt")
         except ImportError:
             pass
         else:
-            if all(hasattr(getattr(found, owner, None), name) for owner, name in NEEDED):
+            if all(hasattr(getattr(found, owner, None), name) for owner, name in needed):
                 return found
     from transfab.host.xrt import pyxrt
 
     return pyxrt
 
 
-def card_board(place: Place, name: str, index: int) -> XrtBoard:
+def card_board(place: Place, name: str, index: int, several: bool) -> XrtBoard:
     """The driver of a card.
 
-    index  among the emulated cards of a run
+    index    among the emulated cards of a run
+    several  boards in this run
 
     Raises RuntimeError where this process sees no such emulated card, BoardError without XRT.
     """
     if place.reach == "xrt":
         if importlib.util.find_spec("pyxrt") is None and not os.environ.get("XILINX_XRT"):
             raise BoardError(f"{place} needs XRT: source its setup.sh, or use emulated-xrt")
-        return XrtBoard(name, package(False), place.address)
+        return XrtBoard(name, package(False, several), place.address)
     if index >= (seen := emulation_here()):
         raise RuntimeError(
             f"{name} needs a process that was started for {index + 1} emulated cards, and this one "

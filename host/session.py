@@ -9,10 +9,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from types import TracebackType
 from typing import Final, Self
 
 from transfab.host.board import Board
+from transfab.host.peer import PEER, Peer, boundary
 from transfab.quant.bert.layer import LayerParameters, Tensors
 from transfab.quant.config import LayerConfig
 from transfab.quant.contract.beats import Beats
@@ -70,6 +72,8 @@ class LayerSession:
     ) -> None:
         self.config, self.engine, self.boards = config, engine, list(boards)
         self.patience = patience
+        # Behind each board but the last.
+        self.boundaries = [boundary(a, b) for (_, a), (_, b) in pairwise(self.boards)]
         self._params: LayerParameters | None = None
 
     def __enter__(self) -> Self:
@@ -115,23 +119,28 @@ class LayerSession:
         packets = [self._first(tensors, index) for index in range(batch)]
         passage = Passage({top: [] for top, _ in self.boards})
         progress(f"{batch} sequences of {sequence} tokens on {len(self.boards)} boards")
-        for top, board in self.boards:
+        for place, (top, board) in enumerate(self.boards):
             start = time.perf_counter()
-            board.submit(sequence, self._given(top, packets[0]))
+            board.submit(sequence, self._given(place, packets[0]))
             packets[0][TOPS[top].output] = board.wait(self.patience)
+            self._pass_on(place)
             passage.latency[top] = time.perf_counter() - start
         start = time.perf_counter()
         # In a step each board has the sequence behind that of the next board.
         for step in range(batch + len(self.boards) - 1):
             under_way = []
-            for place, (top, board) in enumerate(self.boards):
+            for place, (_, board) in enumerate(self.boards):
                 if 0 <= (index := step - place) < batch:
-                    board.submit(sequence, self._given(top, packets[index]))
-                    under_way.append((index, top, board))
-            for index, top, board in under_way:
+                    board.submit(sequence, self._given(place, packets[index]))
+                    under_way.append((index, place))
+            for index, place in under_way:
+                top, board = self.boards[place]
                 made = board.wait(self.patience)
                 packets[index][TOPS[top].output] = made
                 passage.packets[top].append(made)
+            # Only now does no board read what it was given.
+            for _, place in under_way:
+                self._pass_on(place)
         return Passage(passage.packets, passage.latency, time.perf_counter() - start)
 
     def _first(self, tensors: Tensors, index: int) -> dict[str, Beats]:
@@ -140,8 +149,17 @@ class LayerSession:
         read = {name for top, _ in self.boards for name in TOPS[top].activations}
         return {name: pack_activation(self.config, self.engine, name, one) for name in read - made}
 
-    def _given(self, top: str, packets: Mapping[str, Beats]) -> dict[str, Beats]:
-        return {name: packets[name] for name in TOPS[top].activations}
+    def _given(self, place: int, packets: Mapping[str, Beats]) -> dict[str, Beats]:
+        """What a board gets from the host: not what the board before has passed on."""
+        top, passed = self.boards[place][0], ""
+        if place and self.boundaries[place - 1] == PEER:
+            passed = TOPS[self.boards[place - 1][0]].output
+        return {name: packets[name] for name in TOPS[top].activations if name != passed}
+
+    def _pass_on(self, place: int) -> None:
+        board = self.boards[place][1]
+        if self.boundaries[place : place + 1] == [PEER] and isinstance(board, Peer):
+            board.pass_on()
 
 
 class SessionRunner:

@@ -66,7 +66,9 @@ class XrtBoard:
         self._kernel: Any = None
         self._run: Any = None
         self._movers: dict[str, Mover] = {}
-        self._configured: set[str] = set()
+        # Packets that need not be given: weights, and what a card has passed on.
+        self._there: set[str] = set()
+        self._peer: tuple[XrtBoard, Any] | None = None
         self._counts = dict.fromkeys(COUNTERS, 0)
 
     def load(self, bitstream: Path, design: Design) -> None:
@@ -76,9 +78,9 @@ class XrtBoard:
         self._top = TOPS[design.top]
         try:
             self._device = xrt.device(self._which)
-            loaded = self._device.load_xclbin(xrt.xclbin(str(bitstream)))
+            self._loaded = self._device.load_xclbin(xrt.xclbin(str(bitstream)))
             # Alone, so that its registers may be read.
-            self._kernel = xrt.kernel(self._device, loaded, design.top, xrt.kernel.exclusive)
+            self._kernel = xrt.kernel(self._device, self._loaded, design.top, xrt.kernel.exclusive)
             words = [self._kernel.read_register(OFFSETS[f"build_hash_{half}"]) for half in _HALVES]
         except Exception as err:  # AMD's raises what it stumbles over
             raise BoardError(f"{self.name} does not take {bitstream.name}: {err}") from err
@@ -88,20 +90,20 @@ class XrtBoard:
                 f"{build_hash(design.config, design.engine)}: load a bitstream of that build"
             )
         for packet in (*self._top.inputs, self._top.output):
-            self._movers[packet] = self._mover(packet, loaded)
+            self._movers[packet] = self._mover(packet, xrt.bo.normal)
         self._run = xrt.run(self._kernel)
 
     def configure(self, parameters: Mapping[str, Beats]) -> None:
         for packet, beats in parameters.items():
             self._send(packet, beats)
-            self._configured.add(packet)
+            self._there.add(packet)
             self._counts["weight_bytes"] += beats.nbytes
 
     def submit(self, sequence: int, packets: Mapping[str, Beats]) -> None:
         config, engine = self._design.config, self._design.engine
         engine.check_sequence(sequence)
         for packet in self._top.inputs:
-            if packet not in packets and packet not in self._configured:
+            if packet not in packets and packet not in self._there:
                 raise BoardError(f"{self.name} has no {packet}: configure it first")
         for packet, beats in packets.items():
             self._send(packet, beats)
@@ -114,6 +116,7 @@ class XrtBoard:
                 run.start()
         except Exception as err:
             raise BoardError(f"{self.name} takes no start: {err}: load the board again") from err
+        self._there.difference_update(self._top.activations)
         for packet in self._top.inputs:
             self._counts["transfers"] += 1
             self._counts["bytes_sent"] += self._movers[packet].set
@@ -134,6 +137,33 @@ class XrtBoard:
         self._counts["sequences"] += 1
         self._counts["bytes_received"] += self._wanted
         return data.view(np.uint8).reshape(-1, self._design.engine.beat_bytes)
+
+    def link(self, to: Any) -> bool:
+        """As `transfab.host.peer.Peer` says: XRT must export that card's buffer into this one."""
+        packet = self._top.output
+        if not isinstance(to, XrtBoard) or packet not in to._top.activations:
+            return False
+        bo = self._xrt.bo
+        if not hasattr(bo, "export_buffer") or not hasattr(bo, "imported"):
+            return False
+        try:
+            mover = to._mover(packet, bo.p2p)
+            self._peer = to, bo.imported(self._device, mover.buffer.export_buffer())
+        except Exception:  # whatever it is, host memory does it
+            return False
+        to._movers[packet] = mover
+        return True
+
+    def pass_on(self) -> None:
+        assert self._peer
+        to, imported = self._peer
+        packet = self._top.output
+        try:
+            imported.copy(self._movers[packet].buffer, self._wanted, 0, 0)
+        except Exception as err:
+            raise BoardError(f"{self.name} cannot pass {packet} on to {to.name}: {err}") from err
+        to._set(to._movers[packet], self._wanted)
+        to._there.add(packet)
 
     def state(self) -> str:
         """The kernel's control register and the state of every mover's run, for an error."""
@@ -156,7 +186,7 @@ class XrtBoard:
         finally:
             self._release()
 
-    def _mover(self, packet: str, loaded: Any) -> Mover:
+    def _mover(self, packet: str, flags: Any) -> Mover:
         """A packet's mover with a buffer for the longest one."""
         xrt, engine = self._xrt, self._design.engine
         writes = packet == self._top.output
@@ -164,12 +194,13 @@ class XrtBoard:
         unit += packet
         size = beats_of(self._design.config, engine, packet, engine.sequence) * engine.beat_bytes
         try:
-            kernel = xrt.kernel(self._device, loaded, f"{kind}:{{{unit}}}", xrt.kernel.shared)
+            name = f"{kind}:{{{unit}}}"
+            kernel = xrt.kernel(self._device, self._loaded, name, xrt.kernel.shared)
             bank = kernel.group_id(MEMORY_ARGUMENT[kind])
         except Exception as err:
             raise BoardError(f"{self.name} has no {unit}: {err}") from err
         try:
-            buffer = xrt.bo(self._device, size, xrt.bo.normal, bank)
+            buffer = xrt.bo(self._device, size, flags, bank)
             run = xrt.run(kernel)
             run.set_arg(MEMORY_ARGUMENT[kind], buffer)
         except Exception as err:
@@ -220,8 +251,8 @@ class XrtBoard:
 
     def _free(self) -> None:
         """Give everything back, what uses a thing before the thing; a card that is lost, too."""
-        self._movers, self._configured = {}, set()
-        self._run = self._kernel = None
+        self._movers, self._there = {}, set()
+        self._run = self._kernel = self._peer = None
         device, self._device = self._device, None
         if hasattr(device, "close"):
             device.close()

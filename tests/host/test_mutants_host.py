@@ -1,25 +1,16 @@
 """Broken drivers and broken fabrics: the checks of the host's side kill every one.
 
-A mutant is the product's own source with one text replaced, imported under another name. The text
-is matched in `ast.unparse`'s form. Kernels here only scramble, so that every byte counts and no
+Mutants are those of mutator.py. Kernels here only scramble, so that every byte counts and no
 compiler is needed.
 """
 
 from __future__ import annotations
 
-import ast
 import importlib
-import importlib.abc
-import importlib.machinery
-import importlib.util
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import cache
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import CodeType, ModuleType
 from typing import Any
 
 import pytest
@@ -32,6 +23,7 @@ from emulated_boards import (
     scrambled,
     write_bitstream,
 )
+from mutator import PRODUCT, Patch, mutated
 from strategies import random_case
 from stream_oracle import BUILDS
 
@@ -43,8 +35,6 @@ from transfab.quant.contract.beats import Beats
 from transfab.quant.contract.tops import TOPS
 from transfab.quant.engine import Engine
 
-PRODUCT, MUTATED = "transfab.host", "mutated_host"
-Patch = tuple[str, str, str]  # module below the product, old text, new text
 LAYERS = [Layer(BUILDS[4], random_case(seed, "plain", BUILDS[4].shape, 3, 6)) for seed in (1, 2)]
 FIRST = LAYERS[0]
 TENSORS = [run_layer(one.config, one.case.parameters(), *one.case.arrays()) for one in LAYERS]
@@ -52,64 +42,6 @@ KERNEL, OUTPUT_STATUS = 0xA000_0000, 0xA007_0034
 DONE, IDLE_KERNEL, HALTED = 2, 4, 1
 # Seconds for what must not come, and for what comes in milliseconds.
 PATIENCE, PLENTY = 0.1, 1.0
-
-
-@cache
-def normal_source(module: str) -> tuple[str, bool]:
-    """Text of a module in `ast.unparse`'s form, and whether it is a package."""
-    spec = importlib.util.find_spec(f"{PRODUCT}.{module}" if module else PRODUCT)
-    assert spec is not None
-    assert spec.origin is not None
-    text = ast.unparse(ast.parse(Path(spec.origin).read_text(encoding="utf-8")))
-    return text, spec.submodule_search_locations is not None
-
-
-def mutated_code(module: str, text: str) -> CodeType:
-    return compile(text.replace(PRODUCT, MUTATED), f"<mutated {module}>", "exec")
-
-
-@cache
-def intact_code(module: str) -> CodeType:
-    return mutated_code(module, normal_source(module)[0])
-
-
-class Mutator(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Imports the product as `mutated_host`, with a patch applied."""
-
-    def __init__(self, *patches: Patch) -> None:
-        self.texts: dict[str, str] = {}
-        for module, old, new in patches:
-            text = self.texts.get(module, normal_source(module)[0])
-            assert text.count(old) == 1, f"{module} holds {old!r} {text.count(old)} times"
-            self.texts[module] = text.replace(old, new)
-
-    def find_spec(
-        self, fullname: str, path: Any = None, target: ModuleType | None = None
-    ) -> importlib.machinery.ModuleSpec | None:
-        top, _, module = fullname.partition(".")
-        if top != MUTATED:
-            return None
-        is_package = normal_source(module)[1]
-        return importlib.util.spec_from_loader(fullname, self, is_package=is_package)
-
-    def exec_module(self, module: ModuleType) -> None:
-        name = module.__name__.partition(".")[2]
-        texts = self.texts
-        code = mutated_code(name, texts[name]) if name in texts else intact_code(name)
-        exec(code, module.__dict__)
-
-
-@contextmanager
-def mutated(*patches: Patch) -> Iterator[str]:
-    """The package name under which the patched product can be imported, inside the context."""
-    finder = Mutator(*patches)
-    sys.meta_path.insert(0, finder)
-    try:
-        yield MUTATED
-    finally:
-        sys.meta_path.remove(finder)
-        for name in [name for name in sys.modules if name.partition(".")[0] == MUTATED]:
-            del sys.modules[name]
 
 
 def expected(layer: Layer, tensors: Any, top: str, index: int, **given: Any) -> Any:
@@ -324,8 +256,8 @@ MUTANTS: dict[str, Patch] = {
     ),
     "a-board-gets-the-sequence-before": (
         "session",
-        "board.submit(sequence, self._given(top, packets[index]))",
-        "board.submit(sequence, self._given(top, packets[max(index - 1, 0)]))",
+        "board.submit(sequence, self._given(place, packets[index]))",
+        "board.submit(sequence, self._given(place, packets[max(index - 1, 0)]))",
     ),
     "boards-are-not-closed": ("open", "stack.callback(board.close)", "pass"),
     # emulated board

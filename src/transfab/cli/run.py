@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from math import inf
 from pathlib import Path
 from typing import Annotated
@@ -96,6 +97,11 @@ def command(
                     {"layer": layer, "top": top, "board": name, "milliseconds": milliseconds}
                 )
             figures.append({"layer": layer, "sequences_per_second": batch / passage.seconds})
+        tops = [top for top, _ in session.boards]
+        boundaries = [
+            {"from": first, "to": second, "by": by}
+            for (first, second), by in zip(pairwise(tops), session.boundaries, strict=True)
+        ]
         counters = {f"{top} {board.name}": dict(board.counters()) for top, board in session.boards}
     if json:
         show.emit_json(
@@ -106,6 +112,7 @@ def command(
                 "mismatches": [vars(mismatch) for mismatch in mismatches],
                 "times": figures,
                 "counters": counters,
+                "boundaries": boundaries,
                 "build_hash": build_hash(config, built),
             }
         )
@@ -121,6 +128,8 @@ def command(
         if "sequences_per_second" in one:
             rate = f"{one['sequences_per_second']:.1f} sequences a second"
             print(f"layer {one['layer']}: {rate}, all boards at work; measured on this machine")
+    for way in boundaries:
+        print(f"{way['from']} to {way['to']} by {way['by']}")
     if any(place.reach in IN_PROCESS for place in places):
         print(NOTE)
     print(f"{total:,} integers compared, {'every one exact' if not mismatches else 'NOT exact'}")
