@@ -27,6 +27,16 @@ def small_card(bytes_: int) -> BoardFile:
     return replace(U280, memories=regions, activations=("DDR[0]",), parameters=("DDR[0]",))
 
 
+_packed: dict[tuple[int, str], tuple[Layer, dict[str, Beats]]] = {}
+
+
+def weights_of(layer: Layer, top: str) -> dict[str, Beats]:
+    """A top's parameters, packed once: that takes longer than a run."""
+    if (id(layer), top) not in _packed:
+        _packed[id(layer), top] = layer, layer.parameters(top)
+    return _packed[id(layer), top][1]
+
+
 class Cards:
     """Cards and their drivers; what is loaded is closed by `cards_of`.
 
@@ -66,7 +76,7 @@ class Cards:
 
     def configure(self) -> Cards:
         for top, board in zip(self.tops, self.boards, strict=True):
-            board.configure(self.layer.parameters(top))
+            board.configure(weights_of(self.layer, top))
         return self
 
     def submit(self, index: int, tensors: Mapping[str, Array]) -> None:
