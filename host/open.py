@@ -13,7 +13,7 @@ from typing import Any
 from transfab.host.bitstreams import resolve, write_emulated
 from transfab.host.board import Board, BoardError, Design
 from transfab.host.fabric.kernel import MakeRun
-from transfab.host.open_card import card_board
+from transfab.host.open_card import card_board, check_cards
 from transfab.host.place import IN_PROCESS, Place, taken
 from transfab.host.session import PATIENCE, LayerSession, plan
 from transfab.quant.config import LayerConfig
@@ -50,6 +50,7 @@ def open_session(
     where pynq is not installed.
     """
     tops = plan(len(places))
+    check_cards(places)
     zynqs = any(place.board.reach == "pynq" for place in places)
     if zynqs and (lack := missing()):
         raise RuntimeError(lack)

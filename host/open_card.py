@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from collections.abc import Sequence
 from typing import Any, Final
 
 from transfab.host.board import BoardError
@@ -49,21 +50,24 @@ def package(emulated: bool, several: bool = False) -> Any:
     return pyxrt
 
 
+def check_cards(places: Sequence[Place]) -> None:
+    """Raise RuntimeError where this process sees fewer emulated cards than these places name."""
+    wanted = sum(place.reach == "emulated-xrt" for place in places)
+    if wanted > (seen := emulation_here()):
+        raise RuntimeError(
+            f"this process sees {seen} emulated cards and needs {wanted} from its start on: use "
+            "transfab run, or host/xrt/emulation.py"
+        )
+
+
 def card_board(place: Place, name: str, index: int, several: bool) -> XrtBoard:
-    """The driver of a card.
+    """The driver of a card; BoardError without XRT.
 
     index    among the emulated cards of a run
     several  boards in this run
-
-    Raises RuntimeError where this process sees no such emulated card, BoardError without XRT.
     """
     if place.reach == "xrt":
         if importlib.util.find_spec("pyxrt") is None and not os.environ.get("XILINX_XRT"):
             raise BoardError(f"{place} needs XRT: source its setup.sh, or use emulated-xrt")
         return XrtBoard(name, package(False, several), place.address)
-    if index >= (seen := emulation_here()):
-        raise RuntimeError(
-            f"{name} needs a process that was started for {index + 1} emulated cards, and this one "
-            f"sees {seen}: use transfab run, or host/xrt/emulation.py"
-        )
     return XrtBoard(name, package(True), index)
