@@ -11,6 +11,7 @@ from transfab.host.fabric.kernel import Kernel, RunTop
 from transfab.host.fabric.memory import Memory
 from transfab.host.fabric.mover import Mover
 from transfab.quant.config import LayerConfig
+from transfab.quant.contract.registers import OFFSETS
 from transfab.quant.engine import Engine
 
 # Longest time that a read takes while the kernel is at work.
@@ -70,7 +71,8 @@ class AlveoFabric:
             block = self._places.get(address & ~(SPAN - 1))
             if block:
                 block.write(address & SPAN - 1, value)
-                self.kernel.look()
+                if address & SPAN - 1 == OFFSETS["control"]:
+                    self.kernel.look()
 
     def read_memory(self, address: int, size: int) -> memoryview:
         return self.memory.read(address, size)

@@ -78,7 +78,7 @@ using Clock = std::chrono::steady_clock;
 
 // Numbers of the calls, as in xcl_macros.h.
 enum Call : uint32_t { kClose = 1, kLoad = 3, kAlloc = 4, kToDevice = 6, kToHost = 7 };
-constexpr uint32_t kReadControl = 11, kReadRegister = 52;
+constexpr uint32_t kWriteControl = 9, kReadControl = 11, kReadRegister = 52;
 constexpr size_t kRequestHeader = 14;  // fixed64 size, fixed32 call, a tag byte each
 constexpr size_t kResponseHeader = 9;  // fixed64 size and its tag byte
 
@@ -88,6 +88,8 @@ struct Device {
   char header[kRequestHeader] = {};
   bool header_is_next = true;
   bool response_header_is_next = true;
+  bool kept = false;     // this call is answered here
+  bool started = false;  // the call before started a run
   std::atomic<bool> lost{false};
   std::atomic<bool> silent{false};  // lost because it did not answer in time
 };
@@ -191,6 +193,11 @@ ssize_t unix_socket::sk_write(const void* data, size_t size) {
     if (device.call == kClose) closing = device.process;
     return static_cast<ssize_t>(size);
   }
+  // XRT looks at a unit at once after it has started it: it runs.
+  const bool first_look = device.call == kReadControl && device.started;
+  device.started = device.call == kWriteControl;
+  device.kept = first_look || (device.started && IsFirstOfTwo(data, size));
+  if (device.kept) return static_cast<ssize_t>(size);
   const auto end = Deadline();
   iovec parts[2] = {{device.header, kRequestHeader}, {const_cast<void*>(data), size}};
   while (parts[0].iov_len + parts[1].iov_len > 0 && !device.lost) {
@@ -215,6 +222,7 @@ ssize_t unix_socket::sk_write(const void* data, size_t size) {
   return static_cast<ssize_t>(size);
 }
 
+// A call that was not sent is answered as done.
 ssize_t unix_socket::sk_read(void* data, size_t size) {
   Device& device = Find(this);
   const bool header = device.response_header_is_next;
@@ -222,7 +230,7 @@ ssize_t unix_socket::sk_read(void* data, size_t size) {
   const auto end = Deadline();
   char* next = static_cast<char*>(data);
   size_t left = size;
-  while (left > 0 && !device.lost) {
+  while (left > 0 && !device.lost && !device.kept) {
     const ssize_t got = recv(fd, next, left, MSG_DONTWAIT);
     if (got > 0) {
       next += got;
@@ -234,7 +242,8 @@ ssize_t unix_socket::sk_read(void* data, size_t size) {
     }
   }
   if (left == 0) return static_cast<ssize_t>(size);
-  const std::string nothing = Nothing(device.call);
+  std::string nothing = Nothing(device.call);
+  if (device.kept && device.call == kReadControl) nothing[4] = 1;  // start alone: busy
   char* out = static_cast<char*>(data);
   if (header && size == kResponseHeader) {
     const uint64_t length = nothing.size();

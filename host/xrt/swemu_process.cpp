@@ -20,6 +20,33 @@ using Clock = std::chrono::steady_clock;
 thread_local pid_t last_forked = 0;
 thread_local pid_t closing = 0;
 
+namespace {
+// A varint of protobuf, 0 behind its end.
+size_t Varint(const unsigned char** at, const unsigned char* end) {
+  size_t value = 0;
+  for (int shift = 0; *at < end && shift < 64; shift += 7) {
+    const unsigned char byte = *(*at)++;
+    value |= static_cast<size_t>(byte & 0x7f) << shift;
+    if (byte < 0x80) return value;
+  }
+  return 0;
+}
+}  // namespace
+
+bool IsFirstOfTwo(const void* payload, size_t size) {
+  const unsigned char* at = static_cast<const unsigned char*>(payload);
+  const unsigned char* end = at + size;
+  while (at < end) {
+    const size_t tag = Varint(&at, end);
+    const size_t value = Varint(&at, end);
+    if ((tag & 7) == 0) continue;
+    if ((tag & 7) != 2 || value > static_cast<size_t>(end - at)) return false;
+    if (tag >> 3 == 4) return value > 4 && (at[0] & 1) == 0;  // the registers, control first
+    at += value;
+  }
+  return false;
+}
+
 TRANSFAB_HIDDEN int sigaction(int, const struct sigaction*, struct sigaction*) noexcept {
   return 0;
 }

@@ -88,6 +88,15 @@ def test_without_xrt_the_way_out_is_said(
     assert (done.code, done.err, done.json) == (1, [f"transfab: {reason}"], {"error": reason})
 
 
+def test_without_xrt_the_bench_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    from transfab.host.bench_card import bench_card
+
+    monkeypatch.setattr("transfab.host.xrt.install.installed", lambda: None)
+    said: list[str] = []
+    assert bench_card(1, said.append) == []
+    assert said == [f"no round trips by XRT: XRT is not installed ({open_card.INSTALL})"]
+
+
 @pytest.mark.parametrize("code", [0, 1, 2])
 def test_the_command_is_what_its_child_is(
     cli: Run, given: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, code: int

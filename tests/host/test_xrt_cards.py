@@ -253,6 +253,18 @@ def test_a_table_says_how_boundaries_were_crossed(program: Program) -> None:
     assert "not silicon" in " ".join(out.split())
 
 
+def test_the_bench_times_round_trips_by_xrt() -> None:
+    """Its figures; how large they are depends on what else the machine does."""
+    from transfab.host.bench_card import bench_card
+
+    found = {figure.name: figure.value for figure in bench_card(20)}
+    assert found["xrt_runs"] == 7  # five readers, the kernel, a writer
+    assert found["xrt_round_trip_ms"] >= found["xrt_least_round_trip_ms"] > 0
+    assert found["xrt_round_trip_ms"] > found["xrt_copy_round_trip_ms"] > 0
+    ratio = found["xrt_round_trip_ms"] / found["xrt_copy_round_trip_ms"]
+    assert found["xrt_driver_to_copy"] == pytest.approx(ratio, rel=0.05)  # of rounded figures
+
+
 def test_cards_and_zynqs_in_one_run(program: Program) -> None:
     pytest.importorskip("pynq", reason="pynq is missing: pip install 'transfab[board]'")
     code, out, err = program.run(*cards("emulated-xrt", "emulated:zcu104"), "--json")
