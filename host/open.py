@@ -13,7 +13,7 @@ from typing import Any
 from transfab.host.bitstreams import resolve, write_emulated
 from transfab.host.board import Board, BoardError, Design
 from transfab.host.fabric.kernel import MakeRun
-from transfab.host.open_card import card_board, check_cards
+from transfab.host.open_card import TO_START, answers_within, card_board, check_cards
 from transfab.host.place import IN_PROCESS, Place, taken
 from transfab.host.session import PATIENCE, LayerSession, plan
 from transfab.quant.config import LayerConfig
@@ -67,6 +67,7 @@ def open_session(
             from transfab.host.pynq_defects import private_state
 
             stack.enter_context(private_state())
+        answers_within(places, TO_START)
         cards = count()
         written = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="transfab-")))
         boards: list[tuple[str, Board]] = []
@@ -91,6 +92,7 @@ def open_session(
             stack.callback(board.close)
             board.load(file, Design(top, config, engine))
             boards.append((top, board))
+        answers_within(places, patience)
         yield LayerSession(config, engine, boards, patience)
 
 

@@ -15,6 +15,8 @@ from transfab.host.xrt_board import XrtBoard
 # buffers that one gives to another, where XRT's C interface is at hand.
 NEEDED: Final = (("kernel", "read_register"), ("bo", "sync"), ("run", "set_arg"))
 PEER: Final = (("bo", "export_buffer"), ("bo", "imported"))
+# Seconds that a device process may take to start, and over a call on a machine with other work.
+TO_START, QUICK = 30.0, 2.0
 INSTALL: Final = "python -m transfab.host.xrt.install"
 
 
@@ -52,12 +54,24 @@ def package(emulated: bool, several: bool = False) -> Any:
 
 def check_cards(places: Sequence[Place]) -> None:
     """Raise RuntimeError where this process sees fewer emulated cards than these places name."""
-    wanted = sum(place.reach == "emulated-xrt" for place in places)
+    wanted = _emulated(places)
     if wanted > (seen := emulation_here()):
         raise RuntimeError(
             f"this process sees {seen} emulated cards and needs {wanted} from its start on: use "
             "transfab run, or host/xrt/emulation.py"
         )
+
+
+def answers_within(places: Sequence[Place], seconds: float) -> None:
+    """How long an emulated card may take over one call from now on; cards have no such limit."""
+    if _emulated(places):
+        from transfab.host.xrt.library import seconds_to_answer
+
+        seconds_to_answer(min(max(seconds, QUICK), TO_START))
+
+
+def _emulated(places: Sequence[Place]) -> int:
+    return sum(place.reach == "emulated-xrt" for place in places)
 
 
 def card_board(place: Place, name: str, index: int, several: bool) -> XrtBoard:

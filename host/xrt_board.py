@@ -81,6 +81,7 @@ class XrtBoard:
             self._loaded = self._device.load_xclbin(xrt.xclbin(str(bitstream)))
             # Alone, so that its registers may be read.
             self._kernel = xrt.kernel(self._device, self._loaded, design.top, xrt.kernel.exclusive)
+            self._run = xrt.run(self._kernel)
             words = [self._kernel.read_register(OFFSETS[f"build_hash_{half}"]) for half in _HALVES]
         except Exception as err:  # AMD's raises what it stumbles over
             raise BoardError(f"{self.name} does not take {bitstream.name}: {err}") from err
@@ -91,7 +92,6 @@ class XrtBoard:
             )
         for packet in (*self._top.inputs, self._top.output):
             self._movers[packet] = self._mover(packet, xrt.bo.normal)
-        self._run = xrt.run(self._kernel)
 
     def configure(self, parameters: Mapping[str, Beats]) -> None:
         for packet, beats in parameters.items():

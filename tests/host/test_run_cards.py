@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -137,6 +138,47 @@ def test_a_child_is_interrupted_once_its_parent_has_ended(monkeypatch: pytest.Mo
     os.close(held)
     assert sent.wait(5)
     os.close(ends)
+
+
+def runs_instead(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
+    popen = subprocess.Popen
+    monkeypatch.setattr(
+        cards.subprocess,
+        "Popen",
+        lambda command, **given: popen([sys.executable, "-c", program], **given),
+    )
+
+
+def test_the_exit_code_is_the_childs(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs_instead(monkeypatch, "raise SystemExit(3)")
+    assert cards._run(["run"], {}) == 3
+
+
+def test_a_child_that_dies_is_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs_instead(monkeypatch, "import os; os.kill(os.getpid(), 9)")
+    with pytest.raises(RuntimeError, match=r"^the process that drove the cards was ended by SIGK"):
+        cards._run(["run"], {})
+
+
+STUBBORN = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_child_that_does_not_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cards, "GRACE", 0.1)
+    with subprocess.Popen(
+        [sys.executable, "-c", STUBBORN],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    ) as child:
+        assert child.stdout
+        assert child.stdout.readline() == b"ready\n"
+        assert cards._interrupted(child) == -signal.SIGKILL
 
 
 def test_a_card_is_made_as_its_description_says(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -102,7 +102,7 @@ def test_a_card_whose_process_is_killed_in_a_transfer_is_one_error(tmp_path: Pat
 
 def test_a_card_that_does_not_answer_is_one_error(tmp_path: Path) -> None:
     done = play(tmp_path, "silent", 1)
-    assert_one_line(done, "device 0 did not answer in time", 3)
+    assert_one_line(done, "device 0 did not answer in time", 2.5 + MORE)
     assert done["works"]
 
 

@@ -89,17 +89,28 @@ def _run(arguments: Sequence[str], variables: Mapping[str, str]) -> int:
         ) as child:
             os.close(ends)
             try:
-                return child.wait()
+                code = child.wait()
             except KeyboardInterrupt:
-                child.send_signal(signal.SIGINT)
-                try:
-                    child.wait(GRACE)
-                finally:
-                    child.kill()
+                if (code := _interrupted(child)) < 0:
+                    raise
                 # The child has said so.
-                raise SystemExit(child.wait()) from None
+                raise SystemExit(code) from None
     finally:
         os.close(held)
+    if code < 0:
+        name = signal.Signals(-code).name
+        raise RuntimeError(f"the process that drove the cards was ended by {name}: run it again")
+    return code
+
+
+def _interrupted(child: subprocess.Popen[bytes]) -> int:
+    """Interrupt the child, and end it with its cards if it takes too long; its exit code."""
+    child.send_signal(signal.SIGINT)
+    try:
+        return child.wait(GRACE)
+    except (KeyboardInterrupt, subprocess.TimeoutExpired):
+        os.killpg(child.pid, signal.SIGKILL)
+        return child.wait()
 
 
 def _end_with_parent() -> None:
