@@ -7,6 +7,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -140,6 +141,28 @@ def test_the_end_of_a_run_is_acknowledged_once_it_has_been_read(served: Served) 
         assert client.ask(Call.READ_REGISTER, *read)[2] == struct.pack("<I", DONE | IDLE)
     assert client.ask(Call.READ_CONTROL, integer(2, BASE))[2] == struct.pack("<I", DONE | IDLE)
     assert client.ask(Call.READ_CONTROL, integer(2, BASE))[2] == struct.pack("<I", IDLE)
+
+
+def test_requests_that_follow_each_other_are_answered_in_order(served: Served) -> None:
+    """As the shim sends them behind writes of registers."""
+    client, fabric, *_ = served
+    requests = []
+    for word in range(5):
+        payload = integer(2, BASE + 0x10) + block(word)
+        requests.append(
+            struct.pack("<BQBI", 0x09, len(payload), 0x15, Call.WRITE_CONTROL) + payload
+        )
+    payload = integer(2, BASE)
+    requests.append(struct.pack("<BQBI", 0x09, len(payload), 0x15, Call.READ_CONTROL) + payload)
+    whole = b"".join(requests)
+    for part in (whole, whole[:50], whole[50:]):  # at once, and broken off inside a request
+        client.connection.sendall(part)
+        time.sleep(0.01)
+    for _ in range(2):
+        for _ in range(5):
+            assert client._exactly(9 + 2) == struct.pack("<BQ", 0x09, 2) + integer(1, 1)
+        assert client._exactly(9 + 8)[-4:] == struct.pack("<I", IDLE)
+    assert fabric.words[0x10] == 4
 
 
 def test_registers_are_words_of_the_boards_map(served: Served) -> None:
