@@ -40,7 +40,10 @@ def make(description: Mapping[str, Any], index: int) -> EmulatedCard:
 
 
 def needs_child(places: Sequence[Place]) -> bool:
-    """Whether these boards are cards that this process does not see."""
+    """Whether these boards are cards that this process does not see; the child heeds its parent.
+
+    Raises ValueError for cards that cannot be in one emulation.
+    """
     from transfab.host.open_card import emulation_here
 
     emulated = [place for place in places if place.reach == "emulated-xrt"]
