@@ -10,12 +10,10 @@ from transfab.host.fabric.faults import Faults
 from transfab.host.fabric.kernel import Kernel, RunTop
 from transfab.host.fabric.memory import Memory
 from transfab.host.fabric.mover import Mover
+from transfab.host.fabric.zynq import BUS_SECONDS
 from transfab.quant.config import LayerConfig
 from transfab.quant.contract.registers import OFFSETS
 from transfab.quant.engine import Engine
-
-# Longest time that a read takes while the kernel is at work.
-BUS_SECONDS = 200e-6
 
 
 class AlveoFabric:

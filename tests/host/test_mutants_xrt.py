@@ -35,7 +35,7 @@ TENSORS = [run_layer(one.config, one.case.parameters(), *one.case.arrays()) for 
 DESIGN = Design("layer", FIRST.config, FIRST.engine)
 BASE, DONE, IDLE = 0x1_0000, 2, 4
 # Seconds for what must not come, and for what comes in milliseconds.
-PATIENCE, PLENTY = 0.1, 1.0
+PATIENCE, PLENTY = 0.1, 0.6
 HALVES = ("board_a", "board_b")
 
 
@@ -191,10 +191,10 @@ def mover_is_sound(package: str, folder: Path) -> bool:
 
 CHECKS = (
     mover_is_sound,
-    patience_is_kept,
     session_is_exact,
-    card_is_sound,
     peers_are_exact,
+    patience_is_kept,
+    card_is_sound,
 )
 
 
