@@ -11,7 +11,9 @@ from typing import Final
 
 from transfab.host.boards import BoardFile
 from transfab.host.containers.bit import Image, bit_file
+from transfab.host.containers.card import container
 from transfab.host.containers.hwh import hwh
+from transfab.host.xrt.xclbin import write
 from transfab.quant.bitstreams import Bitstream, Bitstreams, parse_bitstreams
 from transfab.quant.config import LayerConfig
 from transfab.quant.engine import Engine, build_hash
@@ -64,14 +66,22 @@ def write_emulated(
     config: LayerConfig,
     engine: Engine,
 ) -> None:
-    """Bitstreams and handoffs of emulated boards, with their manifest, into an empty folder."""
+    """Bitstreams of emulated boards, with their manifest, into an empty folder.
+
+    A Zynq has a .bit and its handoff, a card an .xclbin.
+    """
     entries = []
     for top in tops:
-        name = f"{top}-{build_hash(config, engine)}.bit"
+        card = board.reach == "xrt"
+        name = f"{top}-{build_hash(config, engine)}.{'xclbin' if card else 'bit'}"
         data = bit_file(Image(board.name, top, config, engine), board.part)
-        (folder / name).write_bytes(data)
-        handoff = hwh(top, engine, board.processor)
-        (folder / name).with_suffix(".hwh").write_text(handoff, encoding="utf-8")
+        if card:
+            write(container(top, board, data), folder / name)
+            data = (folder / name).read_bytes()
+        else:
+            (folder / name).write_bytes(data)
+            handoff = hwh(top, engine, board.processor)
+            (folder / name).with_suffix(".hwh").write_text(handoff, encoding="utf-8")
         entries.append(
             Bitstream(
                 board=board.name,

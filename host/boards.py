@@ -30,6 +30,7 @@ class BoardFile:
     part       device
     processor  of `transfab.host.layout.BASES`; none on a card
     memories   the first is where buffers go unless a design says otherwise
+    activations, parameters   of a card: tags of the memories of its data movers, each kind in turn
     """
 
     name: str
@@ -37,6 +38,8 @@ class BoardFile:
     part: str
     processor: str
     memories: tuple[Region, ...]
+    activations: tuple[str, ...] = ()
+    parameters: tuple[str, ...] = ()
 
 
 def _hbm(base: int, count: int, size: int) -> tuple[Region, ...]:
@@ -47,19 +50,41 @@ def _ddr(count: int, size: int, first: int = 0) -> tuple[Region, ...]:
     return tuple(Region(f"DDR[{index}]", first + index * size, size) for index in range(count))
 
 
+def _tags(kind: str, first: int, count: int) -> tuple[str, ...]:
+    return tuple(f"{kind}[{index}]" for index in range(first, first + count))
+
+
 _ZYNQ: Final = "zynq_ultra_ps_e"
 BOARDS: Final = {
     board.name: board
     for board in (
-        BoardFile("u200", "xrt", "xcu200-fsgd2104-2-e", "", _ddr(4, 16 * GIB, 0x40_0000_0000)),
+        BoardFile(
+            "u200",
+            "xrt",
+            "xcu200-fsgd2104-2-e",
+            "",
+            _ddr(4, 16 * GIB, 0x40_0000_0000),
+            _tags("DDR", 1, 1),
+            ("DDR[0]", "DDR[2]", "DDR[3]"),
+        ),
         BoardFile(
             "u280",
             "xrt",
             "xcu280-fsvh2892-2L-e",
             "",
             (*_hbm(0, 32, 256 * MIB), *_ddr(2, 16 * GIB, 0x40_0000_0000)),
+            _tags("DDR", 0, 2),
+            _tags("HBM", 0, 8),
         ),
-        BoardFile("u55c", "xrt", "xcu55c-fsvh2892-2L-e", "", _hbm(0, 32, 512 * MIB)),
+        BoardFile(
+            "u55c",
+            "xrt",
+            "xcu55c-fsvh2892-2L-e",
+            "",
+            _hbm(0, 32, 512 * MIB),
+            _tags("HBM", 0, 2),
+            _tags("HBM", 2, 8),
+        ),
         # Linux has the rest of the processor's memory.
         BoardFile("zcu104", "pynq", "xczu7ev-ffvc1156-2-e", _ZYNQ, _ddr(1, 2 * GIB)),
         BoardFile("kv260", "pynq", "xck26-sfvc784-2LV-c", _ZYNQ, _ddr(1, 2 * GIB)),

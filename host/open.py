@@ -5,13 +5,15 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
 from transfab.host.bitstreams import resolve, write_emulated
 from transfab.host.board import Board, BoardError, Design
 from transfab.host.fabric.kernel import MakeRun
-from transfab.host.place import Place, taken
+from transfab.host.open_card import TO_START, answers_within, card_board, check_cards
+from transfab.host.place import IN_PROCESS, Place, taken
 from transfab.host.seen import local_devices, why_no_zynq
 from transfab.host.session import PATIENCE, LayerSession, plan
 from transfab.quant.config import LayerConfig
@@ -51,21 +53,26 @@ def open_session(
     where pynq is not installed.
     """
     tops = plan(len(places))
-    if lack := missing():
+    check_cards(places)
+    zynqs = any(place.board.reach == "pynq" for place in places)
+    if zynqs and (lack := missing()):
         raise RuntimeError(lack)
     addresses = [place.address for place in places if place.reach == "pynq-remote"]
     with ExitStack() as stack:
         for place in dict.fromkeys(places):
-            count = sum(place.seat == other.seat for other in places)
-            if count > 1 and place.reach != "emulated":
-                raise ValueError(f"{place} is given {count} times: a board has one top")
+            seats = sum(place.seat == other.seat for other in places)
+            if seats > 1 and place.reach not in IN_PROCESS:
+                raise ValueError(f"{place} is given {seats} times: a board has one top")
             stack.enter_context(taken(place))
         remotes = dict(zip(addresses, _connected(addresses, max(patience, CALL)), strict=True))
         for device in remotes.values():
             stack.callback(device.client.close)
-        from transfab.host.pynq_defects import private_state
+        if zynqs:
+            from transfab.host.pynq_defects import private_state
 
-        stack.enter_context(private_state())
+            stack.enter_context(private_state())
+        answers_within(places, TO_START)
+        cards = count()
         written = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="transfab-")))
         boards: list[tuple[str, Board]] = []
         emulated = [_is_emulated(place, remotes) for place in places]
@@ -79,10 +86,17 @@ def open_session(
                 raise ValueError(f"{place} needs --bitstreams FOLDER, with a manifest.json")
             file = resolve(folder, place.board.name, top, config, engine)
             progress(f"loading {file.name} onto {place}")
-            board = _board(place, number, remotes, make_run)
+            board: Board
+            if place.board.reach == "xrt":
+                name = f"{place} {number}" if place.reach in IN_PROCESS else str(place)
+                index = next(cards) if place.reach in IN_PROCESS else 0
+                board = card_board(place, name, index, len(places) > 1)
+            else:
+                board = _board(place, number, remotes, make_run)
             stack.push(_closing(board))
             board.load(file, Design(top, config, engine))
             boards.append((top, board))
+        answers_within(places, patience)
         session = LayerSession(config, engine, boards, patience)
         session.emulated = any(emulated)
         yield session
@@ -115,7 +129,7 @@ def _connected(addresses: list[str], patience: float) -> list[Any]:
 def _is_emulated(place: Place, remotes: Mapping[str, Any]) -> bool:
     """Whether its bitstreams are made here; what they hold is nothing for a real board."""
     if place.reach != "pynq-remote":
-        return place.reach == "emulated"
+        return place.reach in IN_PROCESS
     try:
         return b"emulated" in remotes[place.address].read_file("/proc/version")
     except (OSError, RuntimeError) as err:

@@ -3,12 +3,15 @@
 emulated:BOARD              a board in this process; BOARD is zcu104 unless it is given
 pynq:BOARD                  the Zynq that this program runs on
 pynq-remote:BOARD@ADDRESS   a Zynq that runs PYNQ.remote
+emulated-xrt:BOARD          a card of XRT's software emulation; BOARD is u280 unless it is given
+xrt:BOARD@BUS_ID            a card of this host, by its bus id as `xbutil examine` lists it
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,8 +22,10 @@ from typing import Final
 from transfab.host.board import BoardError
 from transfab.host.boards import BoardFile, board_named
 
-REACHES: Final = ("emulated", "pynq", "pynq-remote")
-USUAL: Final = "zcu104"
+REACHES: Final = ("emulated", "pynq", "pynq-remote", "emulated-xrt", "xrt")
+USUAL: Final = {"pynq": "zcu104", "xrt": "u280"}
+IN_PROCESS: Final = ("emulated", "emulated-xrt")
+BUS_ID: Final = re.compile(r"[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")
 
 
 @dataclass(frozen=True)
@@ -28,7 +33,7 @@ class Place:
     """One board.
 
     reach    of REACHES
-    address  of a remote board, else empty
+    address  of a remote board or the bus id of a card, else empty
     """
 
     reach: str
@@ -50,11 +55,17 @@ def parse_place(text: str) -> Place:
     name, _, address = rest.partition("@")
     if reach not in REACHES:
         raise ValueError(
-            f"--board must be emulated[:BOARD], pynq:BOARD or pynq-remote:BOARD@ADDRESS, not {text}"
+            f"--board must be emulated[:BOARD], pynq:BOARD or pynq-remote:BOARD@ADDRESS for a "
+            f"Zynq, emulated-xrt[:BOARD] or xrt:BOARD@BUS_ID for a card, not {text}"
         )
-    board = board_named(name or USUAL)
-    if board.reach != "pynq":
-        raise ValueError(f"--board {text}: a {board.name} is a card of {board.reach}, no Zynq")
+    by = "xrt" if reach in ("xrt", "emulated-xrt") else "pynq"
+    board = board_named(name or USUAL[by])
+    if board.reach != by:
+        what = f"a card of {board.reach}, no Zynq" if by == "pynq" else "a Zynq, no card of xrt"
+        raise ValueError(f"--board {text}: a {board.name} is {what}")
+    if by == "xrt":
+        _check_bus_id(text, reach, board, address)
+        return Place(reach, board, address)
     if (reach == "pynq-remote") != bool(address):
         raise ValueError(
             f"--board {text}: an address is for pynq-remote, such as "
@@ -63,13 +74,22 @@ def parse_place(text: str) -> Place:
     return Place(reach, board, address)
 
 
+def _check_bus_id(text: str, reach: str, board: BoardFile, address: str) -> None:
+    """As `xbutil examine` writes it: two spellings of a card would be two locks."""
+    if bool(BUS_ID.fullmatch(address)) != (reach == "xrt") or (address and reach != "xrt"):
+        raise ValueError(
+            f"--board {text}: a bus id of small digits is for xrt, such as "
+            f"xrt:{board.name}@0000:3b:00.1"
+        )
+
+
 @contextmanager
 def taken(place: Place) -> Iterator[None]:
     """Have a board for this process; BoardError if another process of this machine has it.
 
     A board in this process is nobody else's. The system gives back what a killed process had.
     """
-    if place.reach == "emulated":
+    if place.reach in IN_PROCESS:
         yield
         return
     name = f"transfab-{os.getuid()}-{place.seat.replace('/', '_')}.lock"

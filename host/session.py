@@ -11,10 +11,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from types import TracebackType
 from typing import Final, Self
 
 from transfab.host.board import Board
+from transfab.host.peer import PEER, Peer, boundary
 from transfab.quant.bert.layer import LayerParameters, Tensors
 from transfab.quant.config import LayerConfig
 from transfab.quant.contract.beats import Beats
@@ -109,6 +111,8 @@ class LayerSession:
     ) -> None:
         self.config, self.engine, self.boards = config, engine, list(boards)
         self.patience = patience
+        # Behind each board but the last.
+        self.boundaries = [boundary(a, b) for (_, a), (_, b) in pairwise(self.boards)]
         self._params: LayerParameters | None = None
 
     def __enter__(self) -> Self:
@@ -163,11 +167,12 @@ class LayerSession:
     ) -> Passage:
         packets = [self._first(tensors, index) for index in range(batch)]
         passage = Passage({top: [] for top, _ in self.boards})
-        for top, board in self.boards:
+        for place, (top, board) in enumerate(self.boards):
             start = time.perf_counter()
             tell(f"{top}: sequence 1, alone")
-            board.submit(sequence, self._given(top, packets[0]))
+            board.submit(sequence, self._given(place, packets[0]))
             packets[0][TOPS[top].output] = board.wait(self.patience)
+            self._pass_on(place)
             passage.latency[top] = time.perf_counter() - start
         begun: dict[str, float] = {}
         start = time.perf_counter()
@@ -177,14 +182,18 @@ class LayerSession:
             for place, (top, board) in enumerate(self.boards):
                 if 0 <= (index := step - place) < batch:
                     begun.setdefault(top, time.perf_counter())
-                    board.submit(sequence, self._given(top, packets[index]))
-                    under_way.append((index, top, board))
-            for index, top, board in under_way:
+                    board.submit(sequence, self._given(place, packets[index]))
+                    under_way.append((index, place))
+            for index, place in under_way:
+                top, board = self.boards[place]
                 tell(f"{top}: sequence {index + 1} of {batch}")
                 made = board.wait(self.patience)
                 packets[index][TOPS[top].output] = made
                 passage.packets[top].append(made)
                 passage.rates[top] = (index + 1) / (time.perf_counter() - begun[top])
+            # Only now does no board read what it was given.
+            for _, place in under_way:
+                self._pass_on(place)
         return replace(passage, seconds=time.perf_counter() - start)
 
     def _first(self, tensors: Tensors, index: int) -> dict[str, Beats]:
@@ -193,8 +202,17 @@ class LayerSession:
         read = {name for top, _ in self.boards for name in TOPS[top].activations}
         return {name: pack_activation(self.config, self.engine, name, one) for name in read - made}
 
-    def _given(self, top: str, packets: Mapping[str, Beats]) -> dict[str, Beats]:
-        return {name: packets[name] for name in TOPS[top].activations}
+    def _given(self, place: int, packets: Mapping[str, Beats]) -> dict[str, Beats]:
+        """What a board gets from the host: not what the board before has passed on."""
+        top, passed = self.boards[place][0], ""
+        if place and self.boundaries[place - 1] == PEER:
+            passed = TOPS[self.boards[place - 1][0]].output
+        return {name: packets[name] for name in TOPS[top].activations if name != passed}
+
+    def _pass_on(self, place: int) -> None:
+        board = self.boards[place][1]
+        if self.boundaries[place : place + 1] == [PEER] and isinstance(board, Peer):
+            board.pass_on()
 
 
 class SessionRunner:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 class Fabric(Protocol):
@@ -23,6 +23,14 @@ class Fabric(Protocol):
 
     def write_memory(self, address: int, data: bytes | memoryview) -> None:
         """Copy `data` into the board's memory."""
+
+
+@runtime_checkable
+class Loads(Protocol):
+    """A fabric that a bitstream configures; without this one, a fabric is what it is."""
+
+    def load(self, bitstream: bytes) -> None:
+        """Become what these bytes say; ValueError refuses them."""
 
 
 # A fresh fabric for a bitstream's bytes (those of the .bin file); ValueError refuses them.

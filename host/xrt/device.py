@@ -3,6 +3,7 @@
 It connects to the shim's socket, makes a fabric and serves it: memory, registers, one compute unit
 or more. A run of a compute unit is two writes of its registers from base on, the second with the
 start bit; they reach the fabric with `control` last and with the interrupt registers left alone.
+Its end is acknowledged here when XRT has read it.
 
     TRANSFAB_XRT_FABRIC       module:function, called with the description below and the board's
                               index; returns a Fabric
@@ -24,8 +25,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from transfab.host.fabric.protocol import Fabric
+from transfab.host.fabric.protocol import Fabric, Loads
 from transfab.host.xrt.wire import Call, Closed, Stream, Value, fields, integer, text
+from transfab.quant.contract.registers import CONTROL_BITS as BITS
 
 DONE: Final = (integer(1, 1),)
 FAILED: Final = (integer(1, 0),)
@@ -69,7 +71,12 @@ class Server:
         return DONE
 
     def _load(self, payload: memoryview) -> Answer:
-        parts = [value for number, value in fields(payload) if number == 8]
+        found = list(fields(payload))
+        if isinstance(self.fabric, Loads):
+            # The shim's copy of the section BITSTREAM.
+            path = bytes(_bytes(dict(found), 2)).decode()
+            self.fabric.load(Path(path).read_bytes())
+        parts = [value for number, value in found if number == 8]
         banks = [dict(fields(part)) for part in parts if isinstance(part, memoryview)]
         self.banks = [_integer(bank, 7) for bank in banks]
         return DONE
@@ -109,7 +116,12 @@ class Server:
         return DONE
 
     def _read_control(self, payload: memoryview) -> Answer:
-        return self._word(_integer(dict(fields(payload)), 2))
+        address = _integer(dict(fields(payload)), 2)
+        word = self.fabric.read(address)
+        if word & BITS["done"]:
+            # XRT takes it for the end of a run and writes this, which its shim keeps back.
+            self.fabric.write(address, BITS["continue"])
+        return self._word(word)
 
     def _write_register(self, payload: memoryview) -> Answer:
         message = dict(fields(payload))
@@ -119,10 +131,10 @@ class Server:
 
     def _read_register(self, payload: memoryview) -> Answer:
         message = dict(fields(payload))
-        return self._word(_integer(message, 1) + _integer(message, 2))
+        return self._word(self.fabric.read(_integer(message, 1) + _integer(message, 2)))
 
-    def _word(self, address: int) -> Answer:
-        return DONE + text(2, struct.pack("<I", self.fabric.read(address) & 0xFFFFFFFF))
+    def _word(self, word: int) -> Answer:
+        return DONE + text(2, struct.pack("<I", word & 0xFFFFFFFF))
 
 
 def _integer(message: dict[int, Value], number: int) -> int:

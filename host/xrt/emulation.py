@@ -24,7 +24,7 @@ SIZES: Final = {1 << (10 * power + bit): f"{1 << bit}{unit}" for power, unit in 
 QUIET: Final = """[Runtime]
 runtime_log = {log}
 verbosity = 3
-polling_throttle = 100
+polling_throttle = 50
 [Emulation]
 print_infos_in_console = false
 print_warnings_in_console = false

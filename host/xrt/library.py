@@ -5,11 +5,15 @@ from __future__ import annotations
 import ctypes
 import os
 import shutil
+import time
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+from transfab.host.xrt.pyxrt_names import UNFINISHED
+
+CLOSE_SECONDS, CLOSE_PAUSE = 5.0, 1e-3
 HANDLE: Final = ctypes.c_void_p
 INT, UINT, SIZE, INT64 = ctypes.c_int, ctypes.c_uint32, ctypes.c_size_t, ctypes.c_uint64
 # Function: what it returns, what it takes. What follows in a call of xrtRunSetArg is not declared.
@@ -27,6 +31,8 @@ SIGNATURES: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
     "xrtBOMap": (ctypes.c_void_p, (HANDLE,)),
     "xrtBOWrite": (INT, (HANDLE, ctypes.c_void_p, SIZE, SIZE)),
     "xrtBORead": (INT, (HANDLE, ctypes.c_void_p, SIZE, SIZE)),
+    "xrtBOExport": (INT, (HANDLE,)),
+    "xrtBOImport": (HANDLE, (HANDLE, INT)),
     "xrtBOCopy": (INT, (HANDLE, HANDLE, SIZE, SIZE, SIZE)),
     "xrtPLKernelOpen": (HANDLE, (HANDLE, ctypes.c_char_p, ctypes.c_char_p)),
     "xrtPLKernelOpenExclusive": (HANDLE, (HANDLE, ctypes.c_char_p, ctypes.c_char_p)),
@@ -138,6 +144,18 @@ def close_device(handle: int, index: int | None) -> None:
     if folder and index is not None and emulated():
         files = Path(folder, ".run", str(os.getpid()), "sw_emu", f"device{index}")
         shutil.rmtree(files, ignore_errors=True)
+
+
+def close_run(handle: int, started: list[bool], index: int | None) -> None:
+    """Close a run. XRT's thread polls for one that has not finished for ever: an emulated device's
+    process is ended for that.
+    """
+    limit = time.monotonic() + CLOSE_SECONDS
+    while started and call("xrtRunState")(handle) in UNFINISHED and time.monotonic() < limit:
+        if index is not None:
+            end(index)
+        time.sleep(CLOSE_PAUSE)
+    call("xrtRunClose")(handle)
 
 
 def process(index: int) -> int:

@@ -3,7 +3,8 @@
 AMD's comes with XRT, from no package registry. A driver does `import pyxrt` where that works and
 takes this module otherwise; against the emulation it must take this one, which sees that a device
 process has ended. Beyond AMD's: `kernel.read_register` and `write_register`, which later versions
-have dropped, `bo.copy`, 64-bit scalars, `device.close`. Failures are XrtErrors of one line.
+have dropped, `bo.copy`, `export_buffer`, `imported`, 64-bit scalars, `device.close`. Failures are
+XrtErrors of one line.
 """
 
 from __future__ import annotations
@@ -21,14 +22,20 @@ from transfab.host.xrt.library import (
     XrtError,
     call,
     close_device,
+    close_run,
     emulated,
-    end,
     forget,
     lost,
     reason,
     there,
 )
-from transfab.host.xrt.pyxrt_names import ert_cmd_state, uuid, xclbin, xclBOSyncDirection
+from transfab.host.xrt.pyxrt_names import (
+    UNFINISHED,
+    ert_cmd_state,
+    uuid,
+    xclbin,
+    xclBOSyncDirection,
+)
 
 __all__ = [
     "XrtError",
@@ -45,16 +52,7 @@ Data = bytes | bytearray | memoryview | npt.NDArray[Any]
 # The shim copies through its stack.
 COPY_BYTES: Final = 1 << 20
 ALONE: Final = "; registers need kernel.exclusive and an offset inside the kernel's"
-
-
-# XRT's scheduler in user space leaves a run NEW until it has completed.
-UNFINISHED: Final = (
-    ert_cmd_state.ERT_CMD_STATE_NEW,
-    ert_cmd_state.ERT_CMD_STATE_QUEUED,
-    ert_cmd_state.ERT_CMD_STATE_RUNNING,
-    ert_cmd_state.ERT_CMD_STATE_SUBMITTED,
-)
-FIRST_PAUSE, LAST_PAUSE, CLOSE_SECONDS = 200e-6, 1e-3, 5.0  # seconds
+FIRST_PAUSE, LAST_PAUSE = 100e-6, 1e-3  # seconds
 
 
 class _Handle:
@@ -194,6 +192,20 @@ class bo(_Handle):
             part = min(COPY_BYTES, size - at)
             self._done("xrtBOCopy", source._handle, part, dst_offset + at, src_offset + at)
 
+    def export_buffer(self) -> int:
+        """A handle by which another board of this host reaches this buffer, made with `p2p`."""
+        # The shim says so on stdout, too.
+        if emulated() or (handle := self._call("xrtBOExport")) < 0:
+            raise XrtError(f"{self._what} is not exported: no peer-to-peer here")
+        return handle
+
+    @classmethod
+    def imported(cls, owner: device, handle: int) -> bo:
+        """Another board's buffer, as the destination of a copy of this board's."""
+        made, opened = cls.__new__(cls), call("xrtBOImport")(owner._handle, handle)
+        _Handle.__init__(made, owner, opened, "xrtBOFree", f"{owner._what}, imported buffer")
+        return made
+
 
 class kernel(_Handle):
     """A kernel's compute units: its name, or name:{unit} for one of several."""
@@ -252,7 +264,7 @@ class run(_Handle):
         self._arguments: dict[int, object] = {-1: of}  # kept open while this is
         self._close.detach()
         self._started: list[bool] = []  # shared with the function that closes
-        self._close = weakref.finalize(self, _close_run, handle, self._started, of._device._index)
+        self._close = weakref.finalize(self, close_run, handle, self._started, of._device._index)
 
     def set_arg(self, index: int, value: int | bo) -> None:
         """A buffer, or an integer of 32 or 64 bits as the kernel's argument has."""
@@ -273,28 +285,16 @@ class run(_Handle):
         """
         if not self._started:
             raise XrtError(f"{self._what} has not been started")
-        end = time.monotonic() + timeout_ms / 1e3
-        pause = FIRST_PAUSE
+        start = time.monotonic()
         while (state := self.state()) in UNFINISHED:
-            if timeout_ms and time.monotonic() > end:
+            taken = time.monotonic() - start
+            if timeout_ms and taken > timeout_ms / 1e3:
                 return ert_cmd_state.ERT_CMD_STATE_TIMEOUT
-            time.sleep(pause)
-            pause = min(2 * pause, LAST_PAUSE)
+            # A pause adds a tenth at most to what a run takes.
+            time.sleep(min(max(FIRST_PAUSE, taken / 10), LAST_PAUSE))
         self._call("xrtRunWait")  # until XRT, too, has noted it and takes the next start
         self._started.clear()
         return state
 
     def state(self) -> ert_cmd_state:
         return ert_cmd_state(self._call("xrtRunState"))
-
-
-def _close_run(handle: int, started: list[bool], index: int | None) -> None:
-    """Close a run. XRT's thread polls for one that has not finished for ever: an emulated device's
-    process is ended for that.
-    """
-    limit = time.monotonic() + CLOSE_SECONDS
-    while started and call("xrtRunState")(handle) in UNFINISHED and time.monotonic() < limit:
-        if index is not None:
-            end(index)
-        time.sleep(LAST_PAUSE)
-    call("xrtRunClose")(handle)

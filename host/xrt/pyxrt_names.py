@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid as uuids
 from enum import IntEnum
 from pathlib import Path
+from typing import Final
 
 from transfab.host.xrt import xclbin as containers
 from transfab.host.xrt.xclbin_reader import read
@@ -27,6 +28,15 @@ class ert_cmd_state(IntEnum):
     ERT_CMD_STATE_NORESPONSE = 9
     ERT_CMD_STATE_SKERROR = 10
     ERT_CMD_STATE_SKCRASHED = 11
+
+
+# XRT's scheduler in user space leaves a run NEW until it has completed.
+UNFINISHED: Final = (
+    ert_cmd_state.ERT_CMD_STATE_NEW,
+    ert_cmd_state.ERT_CMD_STATE_QUEUED,
+    ert_cmd_state.ERT_CMD_STATE_RUNNING,
+    ert_cmd_state.ERT_CMD_STATE_SUBMITTED,
+)
 
 
 class uuid:
@@ -87,7 +97,9 @@ class xclbin:
         return uuid(self.container.uuid)
 
     def get_kernels(self) -> list[xclbinkernel]:
-        return [xclbinkernel(kernel) for kernel in self.container.kernels]
+        # One a kernel, however many units it has.
+        kernels = {kernel.name: kernel for kernel in self.container.kernels}
+        return [xclbinkernel(kernel) for kernel in kernels.values()]
 
     def get_mems(self) -> list[xclbinmem]:
         return [xclbinmem(bank, index) for index, bank in enumerate(self.container.banks)]

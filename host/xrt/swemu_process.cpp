@@ -20,6 +20,49 @@ using Clock = std::chrono::steady_clock;
 thread_local pid_t last_forked = 0;
 thread_local pid_t closing = 0;
 
+namespace {
+// A varint of protobuf, 0 behind its end.
+size_t Varint(const unsigned char** at, const unsigned char* end) {
+  size_t value = 0;
+  for (int shift = 0; *at < end && shift < 64; shift += 7) {
+    const unsigned char byte = *(*at)++;
+    value |= static_cast<size_t>(byte & 0x7f) << shift;
+    if (byte < 0x80) return value;
+  }
+  return 0;
+}
+}  // namespace
+
+bool IsFirstOfTwo(const void* payload, size_t size) {
+  const unsigned char* at = static_cast<const unsigned char*>(payload);
+  const unsigned char* end = at + size;
+  while (at < end) {
+    const size_t tag = Varint(&at, end);
+    const size_t value = Varint(&at, end);
+    if ((tag & 7) == 0) continue;
+    if ((tag & 7) != 2 || value > static_cast<size_t>(end - at)) return false;
+    if (tag >> 3 == 4) return value > 4 && (at[0] & 1) == 0;  // the registers, control first
+    at += value;
+  }
+  return false;
+}
+
+std::string Nothing(uint32_t call) {
+  switch (call) {
+    case kLoad:
+    case kAlloc:
+    case kToDevice:
+      return std::string("\x08\x00", 2);
+    case kToHost:
+      return std::string("\x08\x00\x12\x00", 4);  // size 0, no bytes
+    case kReadControl:
+    case kReadRegister:
+      return std::string("\x08\x01\x12\x04\x06\x00\x00\x00", 8);  // done and idle
+    default:
+      return std::string("\x08\x01", 2);
+  }
+}
+
 TRANSFAB_HIDDEN int sigaction(int, const struct sigaction*, struct sigaction*) noexcept {
   return 0;
 }

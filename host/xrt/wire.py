@@ -106,19 +106,22 @@ class Stream:
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection
         self.buffer = bytearray(1 << 20)
-        self.filled = 0
+        self.filled = self.used = 0
 
     def receive(self) -> tuple[int, memoryview]:
         """The next request: number of the call, and its payload until the next `receive`.
 
         Raises Closed at the end of the stream, ValueError for what is no request.
         """
-        self.filled = 0  # nothing follows a request before it is answered
+        # The shim sends on behind a write of registers.
+        self.buffer[: self.filled - self.used] = self.buffer[self.used : self.filled]
+        self.filled, self.used = self.filled - self.used, 0
         self._fill(REQUEST.size)
         first, size, second, call = REQUEST.unpack_from(self.buffer)
         if (first, second) != (FIXED64_1, FIXED32_2) or size > LONGEST:
             raise ValueError(f"no request: tags {first:#x} and {second:#x}, {size} bytes")
-        self._fill(REQUEST.size + size)
+        self.used = REQUEST.size + size
+        self._fill(self.used)
         return call, memoryview(self.buffer)[REQUEST.size : REQUEST.size + size]
 
     def answer(self, parts: tuple[bytes | memoryview, ...]) -> None:

@@ -9,10 +9,11 @@ that changes is noticed. It is for the emulation: it programs no FPGA. xclbin_re
 from __future__ import annotations
 
 import hashlib
+import re
 import struct
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -38,9 +39,13 @@ CONTROLS: Final = (
     *("ap_ctrl_hs", "ap_ctrl_chain", "ap_ctrl_none"),
     *("ap_ctrl_me", "accel_adapter", "fast_adapter"),
 )
+# Address qualifier of an argument that is a stream, as v++ writes it.
+STREAM: Final = "4"
 WRITER: Final = b"transfab"  # in the header, where the name of a debug file may be
 DIGEST: Final = b"transfab sha256 "
 DIGEST_DIGITS: Final = 64
+# A bank's may have an index, such as HBM[3].
+TAG: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\[[0-9]+\])?")
 
 
 @dataclass(frozen=True)
@@ -54,17 +59,30 @@ class Bank:
 
 @dataclass(frozen=True)
 class Argument:
-    """An argument: offset of its registers, 4 or 8 bytes; with a bank, a pointer into it."""
+    """An argument: offset of its registers, 4 or 8 bytes; with a bank, a pointer into it.
+
+    A stream has no registers: `stream_argument`.
+    """
 
     name: str
     offset: int
     size: int
     bank: str | None = None
+    stream: bool = False
+
+
+def stream_argument(name: str) -> Argument:
+    """It counts as an argument, and no host sets it."""
+    return Argument(name, 0, 4, stream=True)
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """A kernel with one compute unit: `base` and `span` in bytes in the board's register map."""
+    """A compute unit of a kernel: `base` and `span` in bytes in the board's register map.
+
+    Units of one kernel have its name, instances of their own, and arguments that differ by their
+    banks only.
+    """
 
     name: str
     base: int
@@ -127,12 +145,21 @@ def write(container: Container, path: Path) -> bytes:
 
 def _check(container: Container) -> None:
     banks = {bank.name for bank in container.banks}
-    names = [bank.name for bank in container.banks] + [k.name for k in container.kernels]
-    for name in [*names, *(a.name for k in container.kernels for a in k.arguments)]:
+    for bank in container.banks:
+        if not TAG.fullmatch(bank.name):
+            raise ValueError(f"a bank's name must be a word, or one with [index], not {bank.name}")
+    units = [k.unit for k in container.kernels]
+    for name in [*units, *(n for k in container.kernels for n in _names(k))]:
         if not name.isidentifier() or not name.isascii():
             raise ValueError(f"a name in an xclbin must be an ASCII identifier, not {name!r}")
-    if len(set(names)) != len(names):
-        raise ValueError(f"kernels and banks need names of their own, not {names}")
+    for names in (units, [bank.name for bank in container.banks]):
+        if len(set(names)) != len(names):
+            raise ValueError(f"compute units and banks need names of their own, not {names}")
+    alike: dict[str, Kernel] = {}
+    for kernel in container.kernels:
+        first = alike.setdefault(kernel.name, kernel)
+        if _kind(kernel) != _kind(first):
+            raise ValueError(f"{kernel.unit} and {first.unit} are not of one kernel {kernel.name}")
     for bank in container.banks:
         if bank.base % 1024 or bank.size % 1024 or bank.size <= 0 or len(bank.name) > 15:
             raise ValueError(f"a bank has whole KiB and at most 15 letters, not {bank}")
@@ -144,10 +171,22 @@ def _check(container: Container) -> None:
         if len(f"{kernel.name}:{kernel.unit}") > 63:
             raise ValueError(f"{kernel.name}:{kernel.unit} has more than 63 letters")
         for argument in kernel.arguments:
+            if argument.stream:
+                continue
             if argument.size not in (4, 8) or argument.offset < 0x10 or argument.offset % 4:
                 raise ValueError(f"{kernel.name}: 4 or 8 bytes from 0x10 on, not {argument}")
             if argument.bank is not None and (argument.bank not in banks or argument.size != 8):
                 raise ValueError(f"{kernel.name}: a pointer has 8 bytes and a bank, not {argument}")
+
+
+def _names(kernel: Kernel) -> list[str]:
+    return [kernel.name, *(argument.name for argument in kernel.arguments)]
+
+
+def _kind(kernel: Kernel) -> object:
+    """What units of a kernel share."""
+    alike = (replace(a, bank="" if a.bank else None) for a in kernel.arguments)
+    return kernel.control, kernel.span, tuple(alike)
 
 
 def _metadata(container: Container, kernels: Iterable[Kernel]) -> bytes:
@@ -155,35 +194,52 @@ def _metadata(container: Container, kernels: Iterable[Kernel]) -> bytes:
     platform = ET.SubElement(project, "platform", vendor="transfab", name=container.platform)
     device = ET.SubElement(platform, "device", name="fpga0")
     core = ET.SubElement(device, "core", name="emulated", type="clc_region", target="csim")
+    nodes: dict[str, ET.Element] = {}
     for kernel in kernels:
-        node = ET.SubElement(
-            core, "kernel", name=kernel.name, language="c", hwControlProtocol=kernel.control
-        )
-        ports = [("S_AXI_CONTROL", "slave", kernel.span, 32)]
-        ports += [("M_AXI_GMEM", "master", 1 << 64, 512)] * any(a.bank for a in kernel.arguments)
-        for name, mode, span, bits in ports:
-            fields = {"name": name, "mode": mode, "range": f"{min(span, (1 << 64) - 1):#x}"}
-            ET.SubElement(node, "port", fields, dataWidth=str(bits), portType="addressable")
-        for index, argument in enumerate(kernel.arguments):
-            pointer = argument.bank is not None
-            ET.SubElement(
-                node,
-                "arg",
-                name=argument.name,
-                addressQualifier="1" if pointer else "0",
-                id=str(index),
-                port="M_AXI_GMEM" if pointer else "S_AXI_CONTROL",
-                size=f"{argument.size:#x}",
-                offset=f"{argument.offset:#x}",
-                hostOffset="0x0",
-                hostSize=f"{argument.size:#x}",
-                type="void*" if pointer else ("ulong" if argument.size == 8 else "uint"),
-            )
-        instance = ET.SubElement(node, "instance", name=kernel.unit)
+        if kernel.name not in nodes:
+            nodes[kernel.name] = _described(core, kernel)
+        instance = ET.SubElement(nodes[kernel.name], "instance", name=kernel.unit)
         fields = {"base": f"{kernel.base:#x}", "range": f"{kernel.span:#x}"}
         ET.SubElement(instance, "addrRemap", fields, port="S_AXI_CONTROL")
     text: bytes = ET.tostring(project, encoding="utf-8", xml_declaration=True)
     return text
+
+
+def _described(core: ET.Element, kernel: Kernel) -> ET.Element:
+    """Ports and arguments of a kernel, which its units share."""
+    node = ET.SubElement(
+        core, "kernel", name=kernel.name, language="c", hwControlProtocol=kernel.control
+    )
+    ports = [("S_AXI_CONTROL", "slave", kernel.span, 32)]
+    ports += [("M_AXI_GMEM", "master", 1 << 64, 512)] * any(a.bank for a in kernel.arguments)
+    for name, mode, span, bits in ports:
+        fields = {"name": name, "mode": mode, "range": f"{min(span, (1 << 64) - 1):#x}"}
+        ET.SubElement(node, "port", fields, dataWidth=str(bits), portType="addressable")
+    for index, argument in enumerate(kernel.arguments):
+        qualifier, port, kind = _argument(argument)
+        ET.SubElement(
+            node,
+            "arg",
+            name=argument.name,
+            addressQualifier=qualifier,
+            id=str(index),
+            port=port,
+            size=f"{argument.size:#x}",
+            offset=f"{argument.offset:#x}",
+            hostOffset="0x0",
+            hostSize=f"{argument.size:#x}",
+            type=kind,
+        )
+    return node
+
+
+def _argument(argument: Argument) -> tuple[str, str, str]:
+    """Address qualifier, port and type."""
+    if argument.stream:
+        return STREAM, argument.name, "stream"
+    if argument.bank is not None:
+        return "1", "M_AXI_GMEM", "void*"
+    return "0", "S_AXI_CONTROL", "ulong" if argument.size == 8 else "uint"
 
 
 def _memories(banks: Iterable[Bank]) -> bytes:

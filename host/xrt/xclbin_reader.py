@@ -25,6 +25,7 @@ from transfab.host.xrt.xclbin import (
     METADATA,
     NAMES,
     SECTION,
+    STREAM,
     WRITER,
     Argument,
     Bank,
@@ -111,7 +112,7 @@ def _kernels(sections: dict[int, bytes], banks: tuple[Bank, ...]) -> tuple[Kerne
         if name not in described or control >= len(CONTROLS):
             raise ValueError(f"IP_LAYOUT names {name} with control {control}, unknown to its XML")
         node = described[name]
-        remap = node.find("instance/addrRemap")
+        remap = node.find(f"instance[@name='{instance}']/addrRemap")
         span = int(remap.get("range", "0x10000"), 0) if remap is not None else 0x10000
         arguments = tuple(
             Argument(
@@ -119,6 +120,7 @@ def _kernels(sections: dict[int, bytes], banks: tuple[Bank, ...]) -> tuple[Kerne
                 int(str(argument.get("offset")), 0),
                 int(str(argument.get("size")), 0),
                 wired.get((unit, int(str(argument.get("id")), 0))),
+                argument.get("addressQualifier") == STREAM,
             )
             for argument in node.iter("arg")
         )

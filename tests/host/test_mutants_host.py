@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.abc
-import importlib.machinery
-import importlib.util
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -259,8 +256,8 @@ MUTANTS: dict[str, Patch] = {
     ),
     "a-board-gets-the-sequence-before": (
         "session",
-        "board.submit(sequence, self._given(top, packets[index]))",
-        "board.submit(sequence, self._given(top, packets[max(index - 1, 0)]))",
+        "board.submit(sequence, self._given(place, packets[index]))",
+        "board.submit(sequence, self._given(place, packets[max(index - 1, 0)]))",
     ),
     "boards-are-not-closed": ("open", "stack.push(_closing(board))", "pass"),
     "what-comes-of-an-end-is-told": ("open", "if error is None:", "if True:"),

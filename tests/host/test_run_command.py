@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -77,12 +78,17 @@ def test_run_reports_every_board_exact(
     done = cli(*given, "--json")
     assert (done.code, done.err) == (0, [])
     assert done.json.keys() == {
-        "exact", "compared", "executors", "mismatches", "times", "counters", "build_hash"
+        "exact", "compared", "executors", "mismatches", "times", "counters", "boundaries",
+        "build_hash",
     }  # fmt: skip
     assert (done.json["exact"], done.json["mismatches"]) == (True, [])
     assert done.json["executors"] == ["emulated:zcu104"] * count
     assert done.json["compared"] == compared(PLANS[count])
     assert done.json["build_hash"] == build_hash(CONFIG, ENGINE)
+    assert done.json["boundaries"] == [
+        {"from": first, "to": second, "by": "host memory"}
+        for first, second in pairwise(PLANS[count])
+    ]
     times = iter(done.json["times"])
     for layer in (0, 1):
         for top in PLANS[count]:

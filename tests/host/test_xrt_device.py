@@ -7,11 +7,12 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from adder import BASE, IDENTITY, IDLE, Adder
+from adder import BASE, DONE, IDENTITY, IDLE, Adder
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -129,6 +130,39 @@ def test_a_run_is_written_twice_and_starts_once(served: Served) -> None:
     client.ask(Call.WRITE_CONTROL, integer(2, BASE), integer(3, 4), block(16))
     assert fabric.words[0] == IDLE
     assert fabric.memory[64:68].tolist() == [10, 11, 12, 13]
+
+
+def test_the_end_of_a_run_is_acknowledged_once_it_has_been_read(served: Served) -> None:
+    """XRT's shim keeps the word back that XRT writes for it."""
+    client, fabric, *_ = served
+    fabric.words[0] = DONE | IDLE
+    read = (integer(1, BASE), integer(2, 0), integer(3, 4))
+    for _ in range(2):  # by the host's own read it is left as it is
+        assert client.ask(Call.READ_REGISTER, *read)[2] == struct.pack("<I", DONE | IDLE)
+    assert client.ask(Call.READ_CONTROL, integer(2, BASE))[2] == struct.pack("<I", DONE | IDLE)
+    assert client.ask(Call.READ_CONTROL, integer(2, BASE))[2] == struct.pack("<I", IDLE)
+
+
+def test_requests_that_follow_each_other_are_answered_in_order(served: Served) -> None:
+    """As the shim sends them behind writes of registers."""
+    client, fabric, *_ = served
+    requests = []
+    for word in range(5):
+        payload = integer(2, BASE + 0x10) + block(word)
+        requests.append(
+            struct.pack("<BQBI", 0x09, len(payload), 0x15, Call.WRITE_CONTROL) + payload
+        )
+    payload = integer(2, BASE)
+    requests.append(struct.pack("<BQBI", 0x09, len(payload), 0x15, Call.READ_CONTROL) + payload)
+    whole = b"".join(requests)
+    for part in (whole, whole[:50], whole[50:]):  # at once, and broken off inside a request
+        client.connection.sendall(part)
+        time.sleep(0.01)
+    for _ in range(2):
+        for _ in range(5):
+            assert client._exactly(9 + 2) == struct.pack("<BQ", 0x09, 2) + integer(1, 1)
+        assert client._exactly(9 + 8)[-4:] == struct.pack("<I", IDLE)
+    assert fabric.words[0x10] == 4
 
 
 def test_registers_are_words_of_the_boards_map(served: Served) -> None:

@@ -19,6 +19,7 @@ from transfab.host.xrt.xclbin import (
     Bank,
     Container,
     Kernel,
+    stream_argument,
     write,
 )
 from transfab.host.xrt.xclbin_reader import read
@@ -32,6 +33,17 @@ MOVER = Kernel(
     span=0x1000,
 )
 BARE = Kernel("layer", 0x1_0000_0000, (Argument("sequence", 0x10, 4),))
+INDEXED = (Bank("HBM[0]", 0, 1 << 20), Bank("HBM[31]", 1 << 20, 1 << 20))
+
+
+def unit(name: str, base: int, bank: str) -> Kernel:
+    """One of several compute units of a kernel with a stream."""
+    memory = Argument("memory", 0x10, 8, bank)
+    arguments = (stream_argument("stream"), memory, Argument("bytes", 0x1C, 4))
+    return Kernel("write_memory", base, arguments, instance=name)
+
+
+UNITS = (unit("write_a", 0x20000, "HBM[31]"), unit("write_b", 0x30000, "HBM[0]"))
 
 
 @pytest.mark.parametrize(
@@ -40,6 +52,7 @@ BARE = Kernel("layer", 0x1_0000_0000, (Argument("sequence", 0x10, 4),))
         CONTAINER,
         Container((ADDER, MOVER, BARE), BANKS, bitstream=bytes(range(256)) * 3, platform="u280"),
         Container((), ()),
+        Container((*UNITS, BARE), INDEXED),
         Container((BARE,), (Bank("fifteen_letters", 1 << 40, 1 << 34),), bitstream=b""),
     ],
 )
@@ -156,6 +169,12 @@ def test_a_container_without_a_digest_is_still_checked(
         replace(CONTAINER, banks=(*BANKS, Bank("sixteen_letters_", 0, 1024))),
         replace(CONTAINER, kernels=(replace(ADDER, control="ap_ctrl_none"),)),
         replace(CONTAINER, kernels=(replace(ADDER, name="a:b"),)),
+        replace(CONTAINER, banks=(*BANKS, Bank("HBM[]", 0, 1024))),
+        replace(CONTAINER, banks=(*BANKS, Bank("a:b", 0, 1024))),
+        Container((UNITS[0], UNITS[0]), INDEXED),
+        Container((UNITS[0], replace(UNITS[1], span=0x1000)), INDEXED),
+        Container((UNITS[0], replace(UNITS[1], control="ap_ctrl_hs")), INDEXED),
+        Container((UNITS[0], replace(UNITS[1], arguments=UNITS[1].arguments[1:])), INDEXED),
         replace(CONTAINER, kernels=(replace(ADDER, instance="x" * 60),)),
         replace(CONTAINER, kernels=(replace(BARE, arguments=(Argument("a", 0x0C, 4),)),)),
         replace(CONTAINER, kernels=(replace(BARE, arguments=(Argument("a", 0x10, 4, "bank0"),)),)),

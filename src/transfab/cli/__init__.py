@@ -69,7 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(arguments: list[str]) -> int:
     try:
-        code = app(arguments, prog_name="transfab", standalone_mode=False)
+        code = app(arguments, prog_name="transfab", standalone_mode=False, obj=arguments)
         if code == _INTERRUPTED:  # typer turns a KeyboardInterrupt into this code, in silence
             raise KeyboardInterrupt
         return code if isinstance(code, int) else 0

@@ -16,7 +16,8 @@ TITLES: Final = {
     "model",
     "csim": "the HLS C++ of a BERT-base layer on one thread, and its first build on two",
     "rtl": "the RTL of a BERT-base layer in simulation; cycles are between the ends of sequences",
-    "host": "the driver over pynq and an emulated board that computes nothing, 128 x 768 int8",
+    "host": "the drivers over pynq and, where it is there, XRT; emulated boards that compute "
+    "nothing, 128 x 768 int8",
 }
 REPETITIONS: Final = {"golden": 40, "csim": 10, "rtl": 4, "host": 200}
 
@@ -26,7 +27,7 @@ def command(
         str,
         typer.Argument(
             help="golden: the integer layer and a whole run; csim: the C++ kernels; rtl: cycles; "
-            "host: the driver."
+            "host: the drivers."
         ),
     ],
     repetitions: Annotated[
@@ -70,8 +71,10 @@ def _measure(what: str, repetitions: int, sequence: int) -> list[Figure]:
         return bench_rtl(repetitions, sequence, show.progress())
     if what == "host":
         from transfab.host.bench import bench_host
+        from transfab.host.bench_card import bench_card
 
-        return bench_host(repetitions, progress=show.progress())
+        step = show.progress()
+        return bench_host(repetitions, progress=step) + bench_card(repetitions, step)
     from transfab.quant.bench import bench_golden
 
     return bench_golden(repetitions, sequence, show.progress())

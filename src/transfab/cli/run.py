@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from math import inf
 from pathlib import Path
 from typing import Annotated
@@ -17,12 +18,14 @@ NOTE = (
 
 
 def command(
+    context: typer.Context,
     bundle: Annotated[Path, typer.Argument(help="Bundle folder.")],
     board: Annotated[
         list[str] | None,
         typer.Option(
-            help="emulated[:BOARD], pynq:BOARD or pynq-remote:BOARD@ADDRESS; given once (the whole "
-            "layer), twice (stages 1 and 2, 3 and 4) or four times (a stage each)."
+            help="emulated[:BOARD], pynq:BOARD or pynq-remote:BOARD@ADDRESS, emulated-xrt[:BOARD] "
+            "or xrt:BOARD@BUS_ID; given once (the whole layer), twice (stages 1 and 2, 3 and 4) or "
+            "four times (a stage each)."
         ),
     ] = None,
     fabric: Annotated[
@@ -39,10 +42,10 @@ def command(
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> int:
     """Stream a bundle through boards; check each stage that leaves one, and time it."""
-    from transfab.cli import boards
+    from transfab.cli import boards, cards
     from transfab.host.open import open_session
     from transfab.host.place import parse_place
-    from transfab.host.session import counted
+    from transfab.host.session import counted, plan
     from transfab.quant.bundle import read_bundle
     from transfab.quant.bundle_packets import layer_tensors, sequence_of
     from transfab.quant.contract.tops import TENSORS, TOPS
@@ -58,6 +61,11 @@ def command(
     built, opened = engines.read_engine(engine, sequence), read_bundle(bundle)
     built.check_sequence(sequence_of(opened))
     config, rows, figures, total = opened.config, [], [], 0
+    if cards.needs_child(places):
+        for top in plan(len(places)):
+            # Built now: no card may wait for it.
+            make_run(config, built, top)
+        return cards.in_child(context.obj, places, fabric)
     mismatches: list[Mismatch] = []
     names = [str(place) for place in places]
     with open_session(config, built, places, bitstreams, make_run, patience, step) as session:
@@ -96,6 +104,11 @@ def command(
                     }
                 )
             figures.append({"layer": layer, "sequences_per_second": batch / passage.seconds})
+        tops = [top for top, _ in session.boards]
+        boundaries = [
+            {"from": first, "to": second, "by": by}
+            for (first, second), by in zip(pairwise(tops), session.boundaries, strict=True)
+        ]
         counters = {f"{top} {board.name}": dict(board.counters()) for top, board in session.boards}
     if json:
         show.emit_json(
@@ -106,6 +119,7 @@ def command(
                 "mismatches": [vars(mismatch) for mismatch in mismatches],
                 "times": figures,
                 "counters": counters,
+                "boundaries": boundaries,
                 "build_hash": build_hash(config, built),
             }
         )
@@ -129,6 +143,8 @@ def command(
             whole = f"{one['sequences_per_second']:.1f} sequences a second"
             print(f"layer {one['layer']}: {whole}, all boards at work; measured on this machine")
     print("ms: the first sequence alone; sequences/s: of a board, from its first to its last")
+    for way in boundaries:
+        print(f"{way['from']} to {way['to']} by {way['by']}")
     if session.emulated:
         print(NOTE)
     print(f"{total:,} integers compared, {'every one exact' if not mismatches else 'NOT exact'}")
