@@ -157,4 +157,31 @@ PROOFS: Final = (
         )
         for pe, block, channels in ((2, 3, 7), (5, 2, 12))
     ),
+    Proof(
+        "row_scale",
+        "each row's sum divided once, in order; its queue has room; a scale a row, stable",
+        parts=("stream_fifo",),
+        parameters={"Lanes": 3, "Waiting": 3},
+    ),
+    Proof(
+        "parameter_reader",
+        "each beat once to its section and place; the scalars are those read last",
+        parameters={"Lanes": 3, "Scalars": 7, "Sections": 2},
+        constants={"BeatBytes": 16, "Hidden": 7},
+    ),
+    Proof(
+        "softmax_parameters",
+        "each beat once, in order; multipliers, table and mask are those read last",
+        constants={"BeatBytes": 16, "Heads": 5, "Sequence": 20, "ExponentialEntries": 16},
+    ),
+    *(
+        Proof(
+            "tile_records",
+            "a tile loaded after exactly its beats, until its release; holds what was read last",
+            name=f"tile_records of {entries or 'no'} entries",
+            parameters={"Pe": 3, "Tiles": 3, "Sections": 2, "Scalars": 16, "Entries": entries},
+            constants={"BeatBytes": 32},
+        )
+        for entries in (0, 20)
+    ),
 )

@@ -228,4 +228,48 @@ MUTANTS: Final = (
         "($bits(room_q))'(FifoDepth + 1)",
         reach=24,
     ),
+    Mutant(
+        "row_scale",
+        "a pause in a row begins its sum anew",
+        "if (sum_valid_q) sum_begins_q <= sum_ends_q;",
+        "sum_begins_q <= !sum_valid_q || sum_ends_q;",
+    ),
+    Mutant(
+        "row_scale",
+        "a sum is lost while the division is busy",
+        ".out_ready_i(total_ready),",
+        ".out_ready_i(1'b1),",
+        reach=16,
+    ),
+    Mutant(
+        "parameter_reader",
+        "a word one group short",
+        "group_q == GroupBits'(Groups - 1)",
+        "group_q == GroupBits'(Groups - 2)",
+    ),
+    Mutant(
+        "softmax_parameters",
+        "a beat of the table is taken at its first word",
+        "count_q[PartBits-1:0] == '1);",
+        "count_q[PartBits-1:0] == '0);",
+    ),
+    Mutant(
+        "softmax_parameters",
+        "always as many mask beats as the longest sequence",
+        "default: last = CountBits'(last_row_i >> MaskShift);",
+        "default: last = CountBits'(MaskBeats - 1);",
+    ),
+    Mutant(
+        "tile_records of 20 entries",
+        "loaded a section early",
+        "section_q == SectionBits'(Sections - 1)",
+        "section_q == '0",
+    ),
+    Mutant(
+        "tile_records of 20 entries",
+        "the table's last beat stays",
+        " || 32'(entry_q) + 1 == Entries;",
+        ";",
+        reach=0,
+    ),
 )
