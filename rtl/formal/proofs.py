@@ -184,4 +184,28 @@ PROOFS: Final = (
         )
         for entries in (0, 20)
     ),
+    Proof(
+        "row_maximum",
+        "words in order, a row's largest allowed score; read after written; its queue has room",
+        parts=("stream_fifo",),
+        parameters={"Lanes": 2, "Groups": 2},
+        constants={"ScoresBits": 4},
+    ),
+    Proof(
+        "exponential_rows",
+        "a head's rows and scales once each, then full; a read gives what entered",
+        constants={
+            "AttentionSimd": 16,
+            "ExponentialTableBits": 2,
+            "Heads": 2,
+            "Sequence": 19,
+        },
+    ),
+    Proof(
+        "score_rows",
+        "a head's words read once, in order, all added; free when all have left; scores stable",
+        parts=("gearbox",),
+        slow=True,
+        constants={"AttentionPe": 3, "AttentionSimd": 2, "Sequence": 5},
+    ),
 )

@@ -64,7 +64,7 @@ class Proof:
     depth       of the induction, in cycles; with `bounded`, the cycles from reset on
     top         a file of `formal/` that holds the module, if it is not its own top
     binding     the file that binds the properties, if it is not `MODULE_properties`
-    parts       modules inside whose properties are proved there, too, and with them what these assume
+    parts       modules inside: their properties are proved there, and what these assume, too
     parameters  of the top
     constants   of transfab_pkg that replace the small build's
     cut         Yosys selection of cells whose results become arbitrary
