@@ -208,4 +208,19 @@ PROOFS: Final = (
         slow=True,
         constants={"AttentionPe": 3, "AttentionSimd": 2, "Sequence": 5},
     ),
+    *(
+        Proof(
+            "channel_lanes",
+            claim,
+            name=f"channel_lanes of {kind}",
+            binding=f"channel_lanes_{kind}",
+            parameters={"Pe": 3, "Channels": 11, "Block": 2, "Activation": activation},
+            constants={"GeluEntries": 4, "Sequence": 5},
+            cut=WIDE,
+        )
+        for kind, activation, claim in (
+            ("parts", 0, "a permit a tile; rows leave in order, in time, under their part's shift"),
+            ("activation", 1, "a permit a tile; rows leave in order, in time, records loaded"),
+        )
+    ),
 )

@@ -41,8 +41,8 @@ module score_rows_properties
     input logic [ScoreBits-1:0] row_lanes_q[Pe],
 
     // In units of the gearbox's queue.
-    input logic [7:0] units,
-    input logic [7:0] unit,
+    input logic [7:0] queued,
+    input logic [7:0] unit_size,
     input logic [7:0] seen
 );
 
@@ -123,7 +123,7 @@ module score_rows_properties
       // Free when all words have left and nothing is under way.
       if (free_o) begin
         assert (!scores_valid_o && !word_valid_q && !row_valid_q && !reading_q && !summing_q);
-        assert (units == '0 && !sum_valid && !total_valid);
+        assert (queued == '0 && !sum_valid && !total_valid);
         assert (out_rows_q == in_rows_q && in_rows_q == read_rows_q);
         assert (out_rows_q == '0 || out_rows_q == length_q);
       end
@@ -138,7 +138,7 @@ module score_rows_properties
       assert (!ends_q[1] || (total_valid && !sum_valid));
       if ((sum_valid || total_valid) && !summing_q) assert (ends_q != '0);
       if (summing_q || ends_q != '0) begin
-        assert (!reading_q && read_rows_q == '0 && units == '0 && !scores_valid_o);
+        assert (!reading_q && read_rows_q == '0 && queued == '0 && !scores_valid_o);
       end
       if (reading_q) assert (!free_o && !summing_q && ends_q == '0);
       if (!free_o) begin
@@ -150,15 +150,16 @@ module score_rows_properties
         assert (out_keys_q == 32'(out_words_q) * SoftmaxLanes);
         assert (read_rows_q * in_words + 8'(tile_q) ==
                 in_rows_q * in_words + in_words_q + 8'(word_valid_q) + 8'(row_valid_q));
-        assert (units * unit + 8'(scores_valid_o) * 8'(SoftmaxLanes) ==
+        assert (queued * unit_size + 8'(scores_valid_o) * 8'(SoftmaxLanes) ==
                 stored * 8'(SoftmaxLanes) + in_words_q * 8'(Pe));
         assert (seen == in_words_q * 8'(Pe));
       end else begin
         assert (out_row_q == '0 && out_keys_q == '0 && seen == '0);
       end
       assert (keys_q == 32'(tile_q) * Pe);
-      if (reading_q) assert (8'(row_q) == read_rows_q && read_rows_q < length_q);
-      else assert (row_q == '0 && tile_q == '0);
+      if (reading_q)
+        assert (8'(row_q) == read_rows_q && read_rows_q < length_q);
+        else assert (row_q == '0 && tile_q == '0);
       assert (!read_q || word_valid_q);
       assert (!word_valid_q || !read_bank);
       assert (held == 8'(word_valid_q && !read_q) + 8'(row_valid_q));
@@ -175,8 +176,8 @@ bind score_rows score_rows_properties #(
     .sum_valid(u_accumulator.sum_valid_q),
     .read_bank(u_accumulator.read_bank_q),
     .read_address(u_accumulator.read_address_i),
-    .units(8'(u_gearbox.count_q)),
-    .unit(8'(u_gearbox.Unit)),
+    .queued(8'(u_gearbox.count_q)),
+    .unit_size(8'(u_gearbox.Unit)),
     .seen(8'(u_gearbox.seen_q)),
     .*
 );

@@ -297,14 +297,14 @@ MUTANTS: Final = (
         "takes a word of the next head before the last scale",
         "active_q && !whole_q && !full_o;",
         "active_q && !full_o;",
-        reach=7,
+        reach=0,
     ),
     Mutant(
         "exponential_rows",
         "full with the first scale",
         "if (scale_last) full_o <= 1'b1;",
         "full_o <= 1'b1;",
-        reach=7,
+        reach=0,
     ),
     Mutant(
         "score_rows",
@@ -318,6 +318,26 @@ MUTANTS: Final = (
         "a word is read over one that waits",
         "assign read = reading_q && (!word_valid_q || move);",
         "assign read = reading_q;",
+        reach=0,
+    ),
+    Mutant(
+        "channel_lanes of parts",
+        "a permit while a tile's rows are inside",
+        "assign permit_valid_o = ready_q && !granted_q;",
+        "assign permit_valid_o = ready_q;",
+    ),
+    Mutant(
+        "channel_lanes of parts",
+        "a sequence's first tile with the shifts of the last one's head",
+        "if (tile_q == TileBits'(Tiles - 1)) position_q <= '0;",
+        "if (1'b0) position_q <= '0;",
+        reach=0,
+    ),
+    Mutant(
+        "channel_lanes of activation",
+        "records released with the last row inside",
+        "assign release_tile = lanes_valid_o && lanes_last_o;",
+        "assign release_tile = step_q[0].valid && step_q[0].last;",
         reach=0,
     ),
 )
