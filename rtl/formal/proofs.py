@@ -214,7 +214,7 @@ PROOFS: Final = (
             claim,
             name=f"channel_lanes of {kind}",
             binding=f"channel_lanes_{kind}",
-            parameters={"Pe": 3, "Channels": 11, "Block": 2, "Activation": activation},
+            parameters={"Pe": 3, "Channels": 8, "Block": 2, "Activation": activation},
             constants={"GeluEntries": 4, "Sequence": 5},
             cut=WIDE,
         )
@@ -222,5 +222,18 @@ PROOFS: Final = (
             ("parts", 0, "a permit a tile; rows leave in order, in time, under their part's shift"),
             ("activation", 1, "a permit a tile; rows leave in order, in time, records loaded"),
         )
+    ),
+    Proof(
+        "context_rows",
+        "each sum written once; a read gives its byte, zero beyond the head; records stand",
+        constants={"AttentionPe": 3, "AttentionSimd": 2, "HeadSize": 5, "Sequence": 3},
+        cut="t:$mul r:Y_WIDTH>=33 %i t:$sshr",
+    ),
+    Proof(
+        "row_sums",
+        "no sum goes to a bank that is read; a sequence is read when all is added; sums in order",
+        parts=("sum_banks", "stream_fifo"),
+        parameters={"Pe": 1, "Tiles": 2, "DotBits": 3},
+        constants={"Sequence": 5, "AccumulatorBits": 3},
     ),
 )
