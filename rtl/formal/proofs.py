@@ -236,4 +236,27 @@ PROOFS: Final = (
         parameters={"Pe": 1, "Tiles": 2, "DotBits": 3},
         constants={"Sequence": 5, "AccumulatorBits": 3},
     ),
+    Proof(
+        "gemm_by_channel",
+        "a row a tile and depth, in order; sums in order, in time, a permit a tile; weights whole",
+        parts=("row_ring", "tile_loader"),
+        parameters={"Pe": 3, "Simd": 1, "Depth": 3, "Channels": 5},
+        constants={"BeatBytes": 2, "Sequence": 4},
+        cut="t:$mul r:Y_WIDTH>=33 %i",
+    ),
+    Proof(
+        "gemm_by_depth",
+        "a row a block, depth and tile, in order; weights whole; sums as in row_sums, stable",
+        parts=("row_ring", "tile_loader", "row_sums", "sum_banks", "stream_fifo"),
+        parameters={
+            "Pe": 3,
+            "Simd": 1,
+            "Channels": 5,
+            "Block": 3,
+            "Blocks": 2,
+            "LastBlock": 2,
+        },
+        constants={"BeatBytes": 2, "Sequence": 4, "AccumulatorBits": 3},
+        cut="t:$mul r:Y_WIDTH>=33 %i",
+    ),
 )
