@@ -36,12 +36,15 @@ module gemm_by_channel_properties #(
     input logic issue,
     input logic pass_ends,
     input logic full,
+    input logic releases,
+    input logic [RowBits-1:0] released,
     input logic [RowBits-1:0] rows_q,
     input logic [RowBits-1:0] row_q,
     input logic [TileBits-1:0] tile_q,
     input logic [DepthBits-1:0] depth_q,
     input logic [GapBits-1:0] gap_q,
-    input logic [StepBits-1:0] step_q[Latency+2],  // {valid, swap, first, last, row_last, row, slice}
+    // {valid, swap, first, last, row_last, row, slice}
+    input logic [StepBits-1:0] step_q[Latency+2],
 
     input logic total_valid,
     input logic sum_valid,
@@ -112,6 +115,9 @@ module gemm_by_channel_properties #(
         assert (pass_ends == (8'(row_q) == length_q - 8'd1));
       end
       if (rows_ready_o && issued_q != '0) assert (issued_q == total);
+      // Rows are released with the last pass of their sequence.
+      assert (releases == (issue && issued_q == total - 16'd1));
+      if (releases) assert (released == rows_q);
       assert ((permit_valid_i && permit_ready_o) == (issue && starts && whole));
       assert (sums_valid_o == came_q[Last]);
       // Weights are whole when they swap, and wait for that before the next pass.
@@ -159,6 +165,8 @@ bind gemm_by_channel gemm_by_channel_properties #(
     .Slices(Slices),
     .Fed(Fed)
 ) u_properties (
+    .releases(u_operand.release_i),
+    .released(u_operand.release_count_i),
     .total_valid(total_valid),
     .sum_valid(u_accumulator.sum_valid_q),
     .total_row(u_accumulator.total_address_q),

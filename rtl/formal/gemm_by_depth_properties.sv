@@ -33,6 +33,8 @@ module gemm_by_depth_properties #(
     input logic block_ends,
     input logic sequence_ends,
     input logic full,
+    input logic releases,
+    input logic [RowBits-1:0] released,
     input logic [RowBits-1:0] rows_q,
     input logic [RowBits-1:0] row_q,
     input logic [TileBits-1:0] tile_q,
@@ -93,6 +95,7 @@ module gemm_by_depth_properties #(
       assert (sequence_ends == (issue && issued_q == 16'(Passes) * 16'(length_q) - 16'd1));
       assert (block_ends == (pass_ends && (pass == 8'(Passes - 1) || (32'(block_q) < Blocks - 1 &&
               32'(depth_q) == DepthTiles - 1 && 32'(tile_q) == Tiles - 1))));
+      assert (releases == block_ends && (!releases || released == rows_q));
       assert (busy_o == came_q[Fed]);
       // Weights are whole when they swap, and wait for that before the next pass.
       if (swaps[Fed]) assert (full);
@@ -134,6 +137,8 @@ bind gemm_by_depth gemm_by_depth_properties #(
     .LastDepthTiles(LastDepthTiles),
     .Fed(Fed)
 ) u_properties (
+    .releases(u_operand.release_i),
+    .released(u_operand.release_count_i),
     .places(u_sums.u_banks.u_leaving.memory),
     .first_place(u_sums.u_banks.u_leaving.read_q),
     .count(u_sums.u_banks.u_leaving.count_q),
