@@ -30,6 +30,9 @@ module norm_end_properties #(
     input logic lanes_valid,
     input logic lanes_ready,
     input logic [SumBits-1:0] lanes[Lanes],
+    // Of sums, mask and totals, between gearbox, residual and layernorm.
+    input logic [2:0] gives,
+    input logic [2:0] takes,
     input logic [7:0] queued,
     input logic [7:0] unit_size,
     input logic [7:0] seen
@@ -104,6 +107,8 @@ module norm_end_properties #(
       end
     end
     if (started) begin
+      // What one module gives the next one takes, in the same cycle.
+      assert (gives == takes);
       // The last word of a row leaves after all of its sums came, no word of it before its own.
       if (row_leaves) assert (rows_q != '0);
       if (leaves && rows_q == '0) begin
@@ -123,6 +128,16 @@ endmodule : norm_end_properties
 bind norm_end norm_end_properties #(
     .Pe(Pe)
 ) u_properties (
+    .gives({
+      u_residual.totals_valid_o && u_residual.totals_ready_i,
+      u_residual.mask_valid_o && u_residual.mask_ready_i,
+      u_gearbox.out_valid_o && u_gearbox.out_ready_i
+    }),
+    .takes({
+      u_layernorm.totals_valid_i && u_layernorm.totals_ready_o,
+      u_layernorm.mask_valid_i && u_layernorm.mask_ready_o,
+      u_residual.sums_valid_i && u_residual.sums_ready_o
+    }),
     .queued(8'(u_gearbox.count_q)),
     .unit_size(8'(u_gearbox.Unit)),
     .seen(8'(u_gearbox.seen_q)),
