@@ -135,6 +135,7 @@ PROOFS: Final = (
     Proof(
         "softmax",
         "a word for each word read; the queue of row sums never overflows; outputs stable",
+        parts=("row_scale", "stream_fifo"),
         constants={"AttentionSimd": 2, "ExponentialEntries": 8},
         cut=WIDE,
     ),
