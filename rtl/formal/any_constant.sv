@@ -1,6 +1,7 @@
 /// A value that is arbitrary and never changes.
 module any_constant #(
-    parameter int unsigned Width = 1
+    parameter int unsigned Width = 1,
+    parameter int unsigned Count = 0   // it is below that, if that is not 0
 ) (
     input logic clk_i,
 
@@ -18,6 +19,7 @@ module any_constant #(
   always_ff @(posedge clk_i) begin
     later_q <= 1'b1;
     value_q <= value;
+    if (Count != 0) assume (32'(value) < Count);
     if (later_q) assume (value == value_q);
   end
 

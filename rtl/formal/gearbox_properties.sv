@@ -54,7 +54,12 @@ module gearbox_properties #(
 
   any_value u_picks (.value_o(picks));
 
-  any_value #(.Width(8)) u_lane (.value_o(lane));
+  any_value #(
+      .Width(8),
+      .Count(InLanes + OutLanes)
+  ) u_lane (
+      .value_o(lane)
+  );
 
   reset_first u_reset (
       .clk_i,
@@ -95,7 +100,7 @@ module gearbox_properties #(
         data_q <= index < 8'(total_i) ? in_data_i[lane] : '0;
       end
     end
-    assume (total_i != '0 && 32'(total_i) <= Total && lane < 8'(InLanes + OutLanes));
+    if (in_valid_i) assume (total_i != '0 && 32'(total_i) <= Total);
     if (started && seen != '0) assume (8'(total_i) == total_q);
     if (started) begin
       if (watched_q && leave && ahead_q == '0) assert (out_data_o[lane_q] == data_q);

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from transfab.rtl.formal.inner import INNER, WIDE
 from transfab.rtl.formal.prove import Proof
 
 QUEUE: Final = "output stable; every element leaves once, unchanged, in order"
-# Arithmetic of data, not that of indices in the properties, and what memories give.
-WIDE: Final = "t:$mul r:Y_WIDTH>=33 %i t:$sshr t:$mem_v2"
 SMALL: Final = {"Width": 2, "Depth": 3}
 
 PROOFS: Final = (
@@ -136,6 +135,7 @@ PROOFS: Final = (
     Proof(
         "softmax",
         "a word for each word read; the queue of row sums never overflows; outputs stable",
+        parts=("row_scale", "stream_fifo"),
         constants={"AttentionSimd": 2, "ExponentialEntries": 8},
         cut=WIDE,
     ),
@@ -157,4 +157,5 @@ PROOFS: Final = (
         )
         for pe, block, channels in ((2, 3, 7), (5, 2, 12))
     ),
+    *INNER,
 )

@@ -64,7 +64,7 @@ class Proof:
     depth       of the induction, in cycles; with `bounded`, the cycles from reset on
     top         a file of `formal/` that holds the module, if it is not its own top
     binding     the file that binds the properties, if it is not `MODULE_properties`
-    parts       modules inside whose properties hold there, too
+    parts       modules inside: their properties are proved there, and what these assume, too
     parameters  of the top
     constants   of transfab_pkg that replace the small build's
     cut         Yosys selection of cells whose results become arbitrary
@@ -140,7 +140,7 @@ def prove(proof: Proof, mutant: Mapping[str, str] | None = None, reach: int = 0)
         reached, text = _solve(folder, reach or proof.depth + (not proof.bounded))
         closed = True
         if reached and not proof.bounded and not reach:
-            closed, text = _solve(folder, proof.depth, "-i")
+            closed, text = _solve(folder, proof.depth, "-i", "--unroll", "--noincr")
     return Outcome(reached, closed, time.monotonic() - began, text)
 
 
@@ -165,6 +165,12 @@ def package(constants: Mapping[str, int]) -> str:
     return text
 
 
+def owed(text: str) -> str:
+    """Properties of a part: what they assume of its users becomes what the whole must keep."""
+    text = re.sub(r"\bassume \(", "if (started) assert (", text)
+    return re.sub(r"\bstable_input\b", "stable_output", text)
+
+
 def _script(proof: Proof, folder: Path) -> str:
     """Yosys's commands from the sources, copied to the folder, to the model."""
     top = proof.top or proof.module
@@ -178,9 +184,11 @@ def _script(proof: Proof, folder: Path) -> str:
     files = sorted(found, key=lambda path: (not path.stem.endswith("_pkg"), path.stem))
     # A package that another one imports stands before it.
     files.sort(key=lambda path: path.stem == "attention_pkg" or not path.stem.endswith("_pkg"))
+    inside = set(map(PROPERTIES.format, proof.parts))
     for file in files:
-        if file.parent != folder:
-            shutil.copyfile(file, folder / file.name)
+        text = file.read_text(encoding="utf-8")
+        text = owed(text) if file.stem in inside else text
+        (folder / file.name).write_text(text, encoding="utf-8")
     values = "".join(f"-G {name}={value} " for name, value in proof.parameters.items())
     return "\n".join(
         [

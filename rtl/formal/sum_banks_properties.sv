@@ -1,7 +1,7 @@
 /// sum_banks: sequences inside have banks of their own; a row's tile is read where it was written.
 ///
 /// Words leave as they were read, in order, none lost. Assumed: tiles and rows are the sequence's,
-/// it ends once it is granted, is written after that, and the memory's word stays until the next.
+/// it ends once it is granted, is written after that, and the word that waits stays in memory.
 module sum_banks_properties #(
     parameter int unsigned Pe = 1,
     parameter int unsigned Tiles = 1,
@@ -79,7 +79,8 @@ module sum_banks_properties #(
   );
 
   any_constant #(
-      .Width(TileBits)
+      .Width(TileBits),
+      .Count(Tiles)
   ) u_tile (
       .clk_i,
       .value_o(tile)
@@ -140,9 +141,9 @@ module sum_banks_properties #(
     if (sequence_ends_i) assume (granted_o);
     if (written_i) assume (pending_q != '0);
     assume (!request_i || (rows_i != '0 && 32'(rows_i) <= Rows));
-    assume (32'(tile_i) < Tiles && 32'(tile) < Tiles);
+    assume (32'(tile_i) < Tiles);
     if (granted_o) assume (row_i < writer[RowBits+1:2]);
-    if (started && !read_q) assume (read_word_i == word_q);
+    if (started && word_valid_q && !read_q) assume (read_word_i == word_q);
     if (started) begin
       assert ((oldest & newest) == '0);
       // Nor with the sequence whose last word still stands in memory.

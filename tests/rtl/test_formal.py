@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 
 import pytest
-from formal_mutants import MUTANTS, Mutant
+from formal_mutants import MUTANTS as OTHERS
+from formal_mutants import Mutant
+from formal_mutants_inner import MUTANTS as INNER
 
 from transfab.rtl.formal.__main__ import main
 from transfab.rtl.formal.lemmas import LEMMAS
 from transfab.rtl.formal.proofs import PROOFS
-from transfab.rtl.formal.prove import Proof, lemma, missing, package, prove
+from transfab.rtl.formal.prove import Proof, lemma, missing, owed, package, prove
 from transfab.rtl.sources import SOURCES
 
+MUTANTS = (*OTHERS, *INNER)
 BY_KEY = {proof.key: proof for proof in PROOFS}
 # Bugs of these are tried in every run, one for each kind of property; the others are slow.
 ALWAYS = ("stream_fifo", "stream_fork", "row_ring", "requantize to 8")
@@ -93,3 +96,10 @@ def test_the_table_names_proof_kind_and_verdict(capsys: pytest.CaptureFixture[st
 def test_an_unknown_constant_is_refused() -> None:
     with pytest.raises(ValueError, match="constant must be one of transfab_pkg, not Hiden"):
         package({"Hiden": 1})
+
+
+def test_what_a_part_assumes_is_proved_of_the_whole() -> None:
+    text = "if (read_i) assume (full_o);\n  stable_input u_skip (.clk_i);"
+    assert (
+        owed(text) == "if (read_i) if (started) assert (full_o);\n  stable_output u_skip (.clk_i);"
+    )
