@@ -157,4 +157,14 @@ PROOFS: Final = (
         )
         for pe, block, channels in ((2, 3, 7), (5, 2, 12))
     ),
+    Proof(
+        "channel_stage",
+        "permits, tiles and beats between its units kept; packets of their length; stable",
+        depth=2,
+        apart=True,
+        slow=True,
+        contracts=("narrow", "gemm_by_channel", "channel_lanes", "block_order"),
+        parameters={"Pe": 2, "Simd": 1, "Channels": 6, "Block": 2},
+        constants={"Sequence": 3, "Hidden": 3, "ResidualBits": 8, "BeatBytes": 2},
+    ),
 )

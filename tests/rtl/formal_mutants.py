@@ -228,4 +228,22 @@ MUTANTS: Final = (
         "($bits(room_q))'(FifoDepth + 1)",
         reach=24,
     ),
+    Mutant(
+        "channel_stage",
+        "a permit of the lanes alone",
+        "lanes_permit && order_permit",
+        "lanes_permit",
+    ),
+    Mutant(
+        "channel_stage",
+        "weights' queue takes what the records' does",
+        ".in_valid_i (section_valid[Weights]),",
+        ".in_valid_i (section_valid[Records]),",
+    ),
+    Mutant(
+        "channel_stage",
+        "the order takes the product's lengths",
+        ".rows_data_i(rows[2]),",
+        ".rows_data_i(rows[1]),",
+    ),
 )
