@@ -10,6 +10,18 @@ QUEUE: Final = "output stable; every element leaves once, unchanged, in order"
 # Arithmetic of data, not that of indices in the properties, and what memories give.
 WIDE: Final = "t:$mul r:Y_WIDTH>=33 %i t:$sshr t:$mem_v2"
 SMALL: Final = {"Width": 2, "Depth": 3}
+TOP: Final = "streams and responses stable; packets of their start's length, TLAST on the last beat"
+# Heads of two rows' parts, rows of two beats.
+LAYER: Final = {
+    "Sequence": 2,
+    "Hidden": 4,
+    "Heads": 2,
+    "HeadSize": 2,
+    "Inner": 5,
+    "ResidualBits": 8,
+    "BeatBytes": 2,
+    "AttentionSimd": 1,
+}
 
 PROOFS: Final = (
     Proof("stream_fifo", QUEUE, parameters=SMALL),
@@ -166,5 +178,35 @@ PROOFS: Final = (
         contracts=("narrow", "gemm_by_channel", "channel_lanes", "block_order"),
         parameters={"Pe": 2, "Simd": 1, "Channels": 6, "Block": 2},
         constants={"Sequence": 3, "Hidden": 3, "ResidualBits": 8, "BeatBytes": 2},
+    ),
+    *(
+        Proof(
+            top,
+            TOP,
+            parts=("control",),
+            contracts=(stage,),
+            constants=LAYER,
+        )
+        for top, stage in (
+            ("qkv", "channel_stage"),
+            ("attention", "attention_core"),
+            ("intermediate", "channel_stage"),
+            ("output_stage", "output_core"),
+        )
+    ),
+    *(
+        Proof(
+            top,
+            TOP,
+            parts=("control",),
+            contracts=stages,
+            constants=LAYER,
+            apart=True,
+            slow=True,
+        )
+        for top, stages in (
+            ("board_a", ("channel_stage", "attention_core")),
+            ("board_b", ("channel_stage", "output_core")),
+        )
     ),
 )

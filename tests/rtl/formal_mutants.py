@@ -246,4 +246,42 @@ MUTANTS: Final = (
         ".rows_data_i(rows[2]),",
         ".rows_data_i(rows[1]),",
     ),
+    Mutant(
+        "qkv",
+        "a sequence ends before its last beat is taken",
+        "qkv_TVALID && qkv_TREADY && qkv_TLAST;",
+        "qkv_TVALID && qkv_TLAST;",
+    ),
+    Mutant(
+        "attention",
+        "every beat ends a sequence",
+        "attention_output_TVALID && attention_output_TREADY && attention_output_TLAST;",
+        "attention_output_TVALID && attention_output_TREADY;",
+    ),
+    Mutant(
+        "intermediate",
+        "moves on without ready",
+        ".blocks_ready_i(intermediate_TREADY),",
+        ".blocks_ready_i(1'b1),",
+    ),
+    Mutant(
+        "output_stage",
+        "no last beat",
+        ".out_last_o(output_TLAST),",
+        ".out_last_o(),",
+    ),
+    Mutant(
+        "board_a",
+        "stage 2 takes the lengths of stage 1",
+        ".rows_valid_i(stage_rows_valid[1]),",
+        ".rows_valid_i(stage_rows_valid[0]),",
+        reach=6,
+    ),
+    Mutant(
+        "board_b",
+        "the skip packet goes as stage 3 takes it",
+        ".skip_valid_i(forked_valid[1]),",
+        ".skip_valid_i(forked_valid[0]),",
+        reach=6,
+    ),
 )
