@@ -18,6 +18,11 @@ bind board_a stages_properties #(
     .done({u_attention.u_contract.u_core.data_done, 8'd0}),
     .gives({1'b0, heads_valid && heads_ready}),
     .row_beats({8'd0, 8'(3 * transfab_pkg::Heads * attention_pkg::RowBeats)}),
+    .state_gives(1'b0),
+    .state_valid(1'b0),
+    .state_taken('0),
+    .skip_taken('0),
+    .skip_done('0),
     .sequences_o(),
     .*
 );

@@ -18,6 +18,11 @@ bind board_b stages_properties #(
     .done({u_output.u_contract.u_core.data_done, 8'd0}),
     .gives({1'b0, blocks_valid && blocks_ready}),
     .row_beats({8'd0, 8'(operator_pkg::ceil_divide(transfab_pkg::Inner, transfab_pkg::BeatBytes))}),
+    .state_gives(1'b0),
+    .state_valid(1'b0),
+    .state_taken('0),
+    .skip_taken('0),
+    .skip_done('0),
     .sequences_o(),
     .*
 );

@@ -105,7 +105,10 @@ module channel_stage_properties #(
       .count_o(narrow_count),
       .rows_o(),
       .entered_o(narrow_entered),
-      .left_o(narrow_left)
+      .left_o(narrow_left),
+      .entered_beats_o(),
+      .left_beats_o(),
+      .present_beats_o()
   );
 
   line u_gemm (
@@ -124,7 +127,10 @@ module channel_stage_properties #(
       .count_o(gemm_count),
       .rows_o(),
       .entered_o(gemm_entered),
-      .left_o(gemm_left)
+      .left_o(gemm_left),
+      .entered_beats_o(),
+      .left_beats_o(),
+      .present_beats_o()
   );
 
   line u_order (
@@ -143,7 +149,10 @@ module channel_stage_properties #(
       .count_o(order_count),
       .rows_o(order_line),
       .entered_o(),
-      .left_o()
+      .left_o(),
+      .entered_beats_o(),
+      .left_beats_o(),
+      .present_beats_o()
   );
 
   always_ff @(posedge clk_i) begin

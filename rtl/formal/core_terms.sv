@@ -1,5 +1,5 @@
 /// The contract of attention_core and output_core: of each length taken a residual packet, the last
-/// beat marked, when DataBeats beats a row of the data packet are in; stable.
+/// beat marked and not before skip packet and DataBeats beats a row of the data are in; stable.
 module core_terms #(
     parameter bit Stands = 1'b0,
     parameter int unsigned DataBeats = 1,
@@ -34,6 +34,7 @@ module core_terms #(
   logic [3:0] held;
   logic [5:0][RowBits-1:0] rows;
   logic [7:0] index, total, needed, data, data_taken, data_done;
+  logic [7:0] skip, skip_taken, skip_done;
 
   assign leave = out_valid_o && out_ready_i;
   assign total = (8'(rows[0]) + 8'(BeatBytes - 1)) / 8'(BeatBytes) + 8'(RowBeats) * 8'(rows[0]);
@@ -107,14 +108,25 @@ module core_terms #(
       .surplus_o(data)
   );
 
+  surplus u_skip (
+      .clk_i,
+      .rst_ni,
+      .take_i(in_valid_i[1] && in_ready_o[1]),
+      .done_i(leave && out_last_o),
+      .beats_i(total),
+      .taken_o(skip_taken),
+      .done_o(skip_done),
+      .surplus_o(skip)
+  );
+
   contract_terms #(
       .Stands(Stands)
   ) u_terms (
       .clk_i,
       .rst_ni,
-      .promised_i(out_stays && held <= 4'd6 && !data[7] &&
+      .promised_i(out_stays && held <= 4'd6 && !data[7] && !skip[7] &&
                   (!out_valid_o || (held != '0 && out_last_o == ends)) &&
-                  (!out_valid_o || !ends || data >= needed)),
+                  (!out_valid_o || !ends || (data >= needed && skip >= total))),
       .demanded_i((!rows_valid_i || in_range) && rows_stays && &in_stays)
   );
 

@@ -200,13 +200,33 @@ PROOFS: Final = (
             TOP,
             parts=("control",),
             contracts=stages,
-            constants=LAYER,
+            constants=LAYER | sizes,
             apart=True,
             slow=True,
         )
-        for top, stages in (
-            ("board_a", ("channel_stage", "attention_core")),
-            ("board_b", ("channel_stage", "output_core")),
+        # Beats are counted modulo 256: fewer of a row where there are more stages.
+        for top, stages, sizes in (
+            ("board_a", ("channel_stage", "attention_core"), {}),
+            ("board_b", ("channel_stage", "output_core"), {}),
+            (
+                "layer",
+                ("channel_stage", "attention_core", "output_core"),
+                {"Hidden": 2, "Heads": 1},
+            ),
         )
+    ),
+    Proof(
+        "output_core",
+        "packets of their length when their data are in; nothing lost or invented; stable",
+        contracts=("gemm_by_depth", "norm_end"),
+        constants=LAYER | {"OutputPe": 3},
+        apart=True,
+        slow=True,
+    ),
+    Proof(
+        "attention_scheduler",
+        "Heads of each job a length, a projection behind each context; jobs stable, once, in order",
+        parts=("stream_fifo",),
+        constants={"Heads": 3, "Sequence": 5},
     ),
 )

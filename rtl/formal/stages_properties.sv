@@ -1,7 +1,7 @@
 /// Stages of a top behind one rows_fork: each has each length once, and no packet ends before all of
 /// them have its length.
 ///
-/// A data packet joins each stage to the one before it. Its beats are counted where they pass; those
+/// A data packet joins the second and the fourth stage to the one before. Its beats are counted where they pass; those
 /// given are of lengths that the giver has, those taken of lengths that the taker has ended or more.
 /// The last stage ends a packet when the data packets before it are whole.
 module stages_properties #(
@@ -34,14 +34,32 @@ module stages_properties #(
     input logic [Stages-1:0] gives,
     input logic [Stages-1:0][7:0] row_beats,  // of the data packet that a stage gives
 
+    // Of four stages: the residual packet from the second to the last, taken there while it waits.
+    input logic state_gives,
+    input logic state_valid,
+    input logic [1:0] state_taken,
+    input logic [7:0] skip_taken,
+    input logic [7:0] skip_done,
+
     output logic [3:0] sequences_o
 );
+
+  localparam int unsigned BeatBytes = transfab_pkg::BeatBytes;
+  localparam int unsigned RowBeats = operator_pkg::ceil_divide(
+      transfab_pkg::Hidden * transfab_pkg::ResidualBits / 8, BeatBytes
+  );
 
   logic any_taken;
   logic [7:0] incoming;
   logic [Stages-1:0][3:0] line_count;
   logic [Stages-1:0][7:0] entered, left, present;
+  logic [Stages-1:0][7:0] entered_beats, left_beats, present_beats;
   logic [Stages-1:0][7:0] given_q;  // data beats
+
+  // By channel, to the stage that follows.
+  function automatic bit gives_data(int unsigned stage);
+    return stage % 2 == 0;
+  endfunction
 
   assign any_taken = taken_q != '0;
   assign incoming = 8'(rows_data);
@@ -49,8 +67,9 @@ module stages_properties #(
 
   for (genvar i = 0; i < Stages; i++) begin : gen_stage
     line #(
-        .Inside(6),
-        .Length(Length)
+        .Inside (6),
+        .Length (Length),
+        .Packets(Stages == 4)
     ) u_line (
         .clk_i,
         .rst_ni,
@@ -67,7 +86,10 @@ module stages_properties #(
         .count_o(line_count[i]),
         .rows_o(),
         .entered_o(entered[i]),
-        .left_o(left[i])
+        .left_o(left[i]),
+        .entered_beats_o(entered_beats[i]),
+        .left_beats_o(left_beats[i]),
+        .present_beats_o(present_beats[i])
     );
 
     always_comb begin
@@ -82,10 +104,33 @@ module stages_properties #(
         assert (entered[i] - (taken_q[i] ? incoming : '0) ==
                 entered[0] - (taken_q[0] ? incoming : '0));
         if (held[i] == '0) assert (index[i] == '0);
-        if (i < Stages - 1) assert (held[i] == '0 || index[i] < row_beats[i] * 8'(rows[i][0]));
-        if (i < Stages - 1) assert (given_q[i] == row_beats[i] * (left[i] - present[i]) + index[i]);
-        if (i > 0) assert (taken[i] == given_q[i-1]);
-        if (i > 0) assert (done[i] == row_beats[i-1] * (left[i] - present[i]));
+        if (gives_data(i)) assert (held[i] == '0 || index[i] < row_beats[i] * 8'(rows[i][0]));
+        if (gives_data(i)) assert (given_q[i] == row_beats[i] * (left[i] - present[i]) + index[i]);
+        if (i > 0 && gives_data(i - 1)) assert (taken[i] == given_q[i-1]);
+        if (i > 0 && gives_data(i - 1)) assert (done[i] == row_beats[i-1] * (left[i] - present[i]));
+      end
+    end
+  end
+
+  if (Stages == 4) begin : gen_state
+    logic [7:0]
+        state_q, beats, present_first;  // of the residual packet; of that of the length at the fork
+
+    assign present_first = (8'(rows[1][0]) + 8'(BeatBytes - 1)) / 8'(BeatBytes) +
+        8'(RowBeats) * 8'(rows[1][0]);
+    assign beats = (8'(rows_data) + 8'(BeatBytes - 1)) / 8'(BeatBytes) + 8'(RowBeats) * incoming;
+
+    always_ff @(posedge clk_i) begin
+      if (!rst_ni) state_q <= '0;
+      else state_q <= state_q + 8'(state_gives);
+      if (rst_ni) begin
+        assert (entered_beats[1] - (taken_q[1] ? beats : '0) ==
+                entered_beats[3] - (taken_q[3] ? beats : '0));
+        assert (state_q == left_beats[1] - present_beats[1] + index[1]);
+        assert (skip_taken == state_q + 8'(state_taken[1]));
+        assert (state_taken != '1 && (state_taken == '0 || state_valid));
+        assert (held[1] == '0 || index[1] < present_first);
+        assert (skip_done == left_beats[3] - present_beats[3]);
       end
     end
   end

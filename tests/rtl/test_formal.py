@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 
 import pytest
-from formal_mutants import MUTANTS, Mutant
+from formal_mutants import MUTANTS as MUTANTS_OF_PARTS
+from formal_mutants import Mutant
+from formal_mutants_of_joins import MUTANTS_OF_JOINS
 
 from transfab.rtl.formal.__main__ import main
 from transfab.rtl.formal.lemmas import LEMMAS
@@ -13,6 +15,7 @@ from transfab.rtl.formal.proofs import PROOFS
 from transfab.rtl.formal.prove import Proof, lemma, missing, package, prove
 from transfab.rtl.sources import SOURCES
 
+MUTANTS = (*MUTANTS_OF_PARTS, *MUTANTS_OF_JOINS)
 BY_KEY = {proof.key: proof for proof in PROOFS}
 # Bugs of these are tried in every run, one for each kind of property; the others are slow.
 ALWAYS = ("stream_fifo", "stream_fork", "row_ring", "requantize to 8")
