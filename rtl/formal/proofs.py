@@ -229,4 +229,17 @@ PROOFS: Final = (
         parts=("stream_fifo",),
         constants={"Heads": 3, "Sequence": 5},
     ),
+    Proof(
+        "attention_feeder",
+        "all passes of a job's loops, each with all rows in order; a tile when it is full",
+        constants={
+            "Sequence": 5,
+            "Hidden": 6,
+            "Heads": 2,
+            "HeadSize": 3,
+            "BeatBytes": 2,
+            "AttentionPe": 2,
+            "AttentionSimd": 2,
+        },
+    ),
 )

@@ -96,4 +96,16 @@ MUTANTS_OF_JOINS: Final = (
         "if (projects_q) job.kind = JobProjection;",
         "if (projects_q && !scores_possible) job.kind = JobProjection;",
     ),
+    Mutant(
+        "attention_feeder",
+        "a pass before its tile is full",
+        "(!needs_tile || full_i)",
+        "1'b1",
+    ),
+    Mutant(
+        "attention_feeder",
+        "a projection before its context",
+        "(context_written_q && granted_i)",
+        "granted_i",
+    ),
 )
