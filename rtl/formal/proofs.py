@@ -22,6 +22,16 @@ LAYER: Final = {
     "BeatBytes": 2,
     "AttentionSimd": 1,
 }
+# Jobs of stage 2 whose loops all turn: heads of two beats, two tiles deep.
+ENGINE: Final = {
+    "Sequence": 5,
+    "Hidden": 6,
+    "Heads": 2,
+    "HeadSize": 3,
+    "BeatBytes": 2,
+    "AttentionPe": 3,
+    "AttentionSimd": 2,
+}
 
 PROOFS: Final = (
     Proof("stream_fifo", QUEUE, parameters=SMALL),
@@ -232,14 +242,11 @@ PROOFS: Final = (
     Proof(
         "attention_feeder",
         "all passes of a job's loops, each with all rows in order; a tile when it is full",
-        constants={
-            "Sequence": 5,
-            "Hidden": 6,
-            "Heads": 2,
-            "HeadSize": 3,
-            "BeatBytes": 2,
-            "AttentionPe": 2,
-            "AttentionSimd": 2,
-        },
+        constants=ENGINE,
+    ),
+    Proof(
+        "attention_loader",
+        "all tiles of a job; each whole, in order, then full; nothing written until the swap",
+        constants=ENGINE,
     ),
 )

@@ -108,4 +108,16 @@ MUTANTS_OF_JOINS: Final = (
         "(context_written_q && granted_i)",
         "granted_i",
     ),
+    Mutant(
+        "attention_loader",
+        "reads on into a full shadow",
+        "active_q && !filling_q && !full_o &&",
+        "active_q && !filling_q &&",
+    ),
+    Mutant(
+        "attention_loader",
+        "full when the last read has begun",
+        "(tile_ends && kind_q == JobProjection) ||",
+        "tile_ends ||",
+    ),
 )
