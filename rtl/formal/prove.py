@@ -4,9 +4,9 @@
 by induction has two parts: no assertion fails in the first `depth` cycles from reset on, and none
 fails after `depth` arbitrary cycles in which all held. What nothing drives is free.
 
-`NAME_contract.sv` says what the module NAME promises and demands. The proof of NAME shows it; in
-the proof of what joins NAME to others it may stand in for NAME: its promises are then assumed, its
-demands asserted.
+`NAME_contract.sv` says what the module NAME promises and demands. A proof that `keeps` it shows it;
+in the proof of what joins NAME to others it may stand in for NAME: its promises are then assumed,
+its demands asserted.
 """
 
 from __future__ import annotations
@@ -71,6 +71,7 @@ class Proof:
     binding     the file that binds the properties, if it is not `MODULE_properties`
     parts       modules inside whose properties hold there, too; what these assume is asserted
     contracts   modules inside in whose place their contracts stand (`stand_in`)
+    keeps       its contract is proved, too
     parameters  of the top
     constants   of transfab_pkg that replace the small build's
     cut         Yosys selection of cells whose results become arbitrary
@@ -88,6 +89,7 @@ class Proof:
     binding: str = ""
     parts: tuple[str, ...] = ()
     contracts: tuple[str, ...] = ()
+    keeps: bool = False
     parameters: Mapping[str, int] = field(default_factory=dict)
     constants: Mapping[str, int] = field(default_factory=dict)
     cut: str = ""
@@ -206,7 +208,7 @@ def _script(proof: Proof, folder: Path) -> str:
         found.update(sources_of(name, folders))
     if proof.binding:
         found.update(sources_of(proof.binding, folders))
-    if (FOLDER / f"{CONTRACT.format(proof.module)}.sv").exists():
+    if proof.keeps:
         kept = folder / f"{CONTRACT.format(proof.module)}_kept.sv"
         bound = f"bind {proof.module} {_contract(proof.module, stands=False)}\n"
         kept.write_text(bound, encoding="utf-8")
