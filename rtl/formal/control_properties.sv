@@ -91,7 +91,7 @@ module control_properties #(
       reads_q <= reads_q + 8'(ar_valid_i && ar_ready_o) - 8'(r_valid_o && r_ready_i);
       running <= running + 8'(rows_valid_o && rows_ready_i) - 8'(finished_i);
     end
-    if (finished_i) assume (running != '0);
+    if (rst_ni && finished_i) assume (running != '0);
     if (started) begin
       if (b_valid_o) assert (addresses_q != '0 && words_q != '0);
       assert (r_valid_o == (reads_q != '0) && reads_q <= 8'd1);

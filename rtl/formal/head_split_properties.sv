@@ -81,7 +81,8 @@ module head_split_properties
   always_ff @(posedge clk_i) begin
     if (!rst_ni) index_q <= '0;
     else if (in_valid_i && in_ready_o) index_q <= rows_ready_o ? '0 : index_q + 1'b1;
-    if (rows_valid_i) assume (rows_data_i != '0 && 32'(rows_data_i) <= transfab_pkg::Sequence);
+    if (rst_ni && rows_valid_i)
+      assume (rows_data_i != '0 && 32'(rows_data_i) <= transfab_pkg::Sequence);
     if (started) begin
       assert (part_valid_o == (in_valid_i && rows_valid_i ? expected : '0));
       assert ((in_valid_i && in_ready_o) == ((part_valid_o & part_ready_i) != '0));

@@ -90,7 +90,8 @@ module mask_fork_properties #(
       got_q <= enter ? '0 : got_q | takes;
       if (enter) index_q <= rows_ready_o ? '0 : index_q + 1'b1;
     end
-    if (rows_valid_i) assume (rows_data_i != '0 && 32'(rows_data_i) <= transfab_pkg::Sequence);
+    if (rst_ni && rows_valid_i)
+      assume (rows_data_i != '0 && 32'(rows_data_i) <= transfab_pkg::Sequence);
     if (started) begin
       assert ((takes & got_q) == '0);
       if (mask_valid_o) assert (is_mask);

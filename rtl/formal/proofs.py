@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from transfab.rtl.formal.inner import INNER, WIDE
+from transfab.rtl.formal.joins import JOINS
 from transfab.rtl.formal.prove import Proof
 
 QUEUE: Final = "output stable; every element leaves once, unchanged, in order"
@@ -158,4 +159,5 @@ PROOFS: Final = (
         for pe, block, channels in ((2, 3, 7), (5, 2, 12))
     ),
     *INNER,
+    *JOINS,
 )

