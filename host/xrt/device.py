@@ -31,6 +31,7 @@ from transfab.quant.contract.registers import CONTROL_BITS as BITS
 
 DONE: Final = (integer(1, 1),)
 FAILED: Final = (integer(1, 0),)
+POSTED: Final = ()  # no answer
 Answer = tuple[bytes | memoryview, ...]
 ARGUMENTS: Final = 0x10  # offset of the first register behind control and interrupts
 CONNECT_SECONDS: Final = 10.0
@@ -43,6 +44,7 @@ class Server:
         self.fabric = fabric
         self.ends = False
         self.banks: list[int] = []
+        self.started: set[int] = set()
         self.calls: dict[int, Callable[[memoryview], Answer]] = {
             Call.CLOSE: self._close,
             Call.LOAD: self._load,
@@ -64,7 +66,8 @@ class Server:
             if call not in self.calls:
                 known = ", ".join(f"{item.name} {item.value}" for item in Call)
                 raise ValueError(f"the shim's call {call} is not served (served: {known})")
-            stream.answer(self.calls[call](payload))
+            if answer := self.calls[call](payload):
+                stream.answer(answer)
 
     def _close(self, payload: memoryview) -> Answer:
         self.ends = dict(fields(payload)).get(3) == 1  # else: before another xclbin
@@ -107,21 +110,32 @@ class Server:
         # A run writes its whole block twice, the second time with the start bit; a lone word is an
         # acknowledgement.
         if len(words) > 1 and not words[0] & 1:
-            return DONE
+            return POSTED
         for index, word in enumerate(words):
             if 4 * index >= ARGUMENTS:
                 self.fabric.write(base + 4 * index, word)
         if words:
             self.fabric.write(base, words[0])
-        return DONE
+            if words[0] & BITS["start"]:
+                self.started.add(base)
+        return POSTED
 
     def _read_control(self, payload: memoryview) -> Answer:
         address = _integer(dict(fields(payload)), 2)
+        word, others = self._look(address), b""
+        if word & BITS["done"]:
+            # XRT asks for one unit after the other: what else has ended is told with the first.
+            ended = [other for other in sorted(self.started) if self._look(other) & BITS["done"]]
+            others = struct.pack(f"<{len(ended)}Q", *ended)
+        return self._word(word) + (text(3, others) if others else ())
+
+    def _look(self, address: int) -> int:
         word = self.fabric.read(address)
         if word & BITS["done"]:
             # XRT takes it for the end of a run and writes this, which its shim keeps back.
             self.fabric.write(address, BITS["continue"])
-        return self._word(word)
+            self.started.discard(address)
+        return word
 
     def _write_register(self, payload: memoryview) -> Answer:
         message = dict(fields(payload))

@@ -19,7 +19,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/un.h>
@@ -36,6 +35,7 @@
 #include <iterator>
 #include <map>
 #include <mutex>
+#include <set>
 #include <string>
 
 #define TRANSFAB_API extern "C" __attribute__((visibility("default")))
@@ -76,18 +76,16 @@ size_t CpuemShim::alloc_void(size_t size) {
 namespace {
 using Clock = std::chrono::steady_clock;
 
-constexpr size_t kRequestHeader = 14;  // fixed64 size, fixed32 call, a tag byte each
-constexpr size_t kResponseHeader = 9;  // fixed64 size and its tag byte
-
 struct Device {
   pid_t process = 0;
   uint32_t call = 0;
   char header[kRequestHeader] = {};
   bool header_is_next = true;
   bool response_header_is_next = true;
-  bool kept = false;     // this call is answered here
-  bool started = false;  // the call before started a run
-  int posted = 0;        // writes whose responses have not been read
+  bool kept = false;       // this call is answered here
+  bool busy = false;       // ... with a unit that runs
+  bool started = false;    // the call before started a run
+  std::set<size_t> ended;  // units whose end came with that of another one
   std::atomic<bool> lost{false};
   std::atomic<bool> silent{false};  // lost because it did not answer in time
 };
@@ -119,7 +117,7 @@ Clock::time_point Deadline() {
   return Clock::now() + std::chrono::milliseconds(static_cast<int64_t>(seconds_to_answer * 1e3));
 }
 
-// Whether `fd` was ready for `events` in time.
+// Whether `fd` was ready in time.
 bool Await(int fd, short events, Clock::time_point end) {
   while (true) {
     pollfd entry{fd, events, 0};
@@ -128,6 +126,7 @@ bool Await(int fd, short events, Clock::time_point end) {
     if (ready == 0 || errno != EINTR) return false;
   }
 }
+
 // Bytes that did not come, because the device is lost.
 size_t Receive(int fd, Device& device, char* next, size_t left, Clock::time_point end) {
   while (left > 0 && !device.lost) {
@@ -142,6 +141,14 @@ size_t Receive(int fd, Device& device, char* next, size_t left, Clock::time_poin
     }
   }
   return left;
+}
+
+void Note(Device& device, Field units) {
+  for (size_t at = 0; at + sizeof(uint64_t) <= units.value; at += sizeof(uint64_t)) {
+    uint64_t address = 0;
+    std::memcpy(&address, units.bytes + at, sizeof(address));
+    device.ended.insert(address);
+  }
 }
 }  // namespace
 
@@ -189,13 +196,17 @@ ssize_t unix_socket::sk_write(const void* data, size_t size) {
     if (device.call == kClose) closing = device.process;
     return static_cast<ssize_t>(size);
   }
-  // XRT looks at a unit at once after it has started it: it runs. Writes of registers are posted,
-  // as on PCIe: the next call waits for them.
-  const bool first_look = device.call == kReadControl && device.started;
+  // Writes of registers are posted, as on PCIe. Of the two that start a run, all of the first but
+  // the start bit is in the second. XRT looks at a unit at once after it has started it: it runs.
+  const bool looks = device.call == kReadControl;
+  device.busy = looks && device.started;
   device.started = device.call == kWriteControl;
-  device.kept = first_look || device.started;
-  if (first_look || (device.started && IsFirstOfTwo(data, size))) return static_cast<ssize_t>(size);
-  device.posted += device.started;
+  const Field words = FieldOf(data, size, kWords);
+  const bool first = device.started && words.value > 4 && (words.bytes[0] & 1) == 0;
+  const bool told =
+      looks && !device.busy && device.ended.erase(FieldOf(data, size, kAddress).value) > 0;
+  device.kept = device.busy || device.started || told;
+  if (device.busy || first || told) return static_cast<ssize_t>(size);
   const auto end = Deadline();
   iovec parts[2] = {{device.header, kRequestHeader}, {const_cast<void*>(data), size}};
   while (parts[0].iov_len + parts[1].iov_len > 0 && !device.lost) {
@@ -226,21 +237,13 @@ ssize_t unix_socket::sk_read(void* data, size_t size) {
   const bool header = device.response_header_is_next;
   device.response_header_is_next = !header;
   size_t left = size;
-  if (!device.kept) {
-    const auto end = Deadline();
-    for (; device.posted > 0 && !device.lost; --device.posted) {
-      char start[kResponseHeader] = {};
-      char rest[256];
-      uint64_t length = 0;
-      Receive(fd, device, start, sizeof(start), end);
-      std::memcpy(&length, start + 1, sizeof(length));
-      Receive(fd, device, rest, std::min<size_t>(length, sizeof(rest)), end);
-    }
-    left = Receive(fd, device, static_cast<char*>(data), size, end);
+  if (!device.kept) left = Receive(fd, device, static_cast<char*>(data), size, Deadline());
+  if (left == 0) {
+    if (!header && device.call == kReadControl) Note(device, FieldOf(data, size, kEnded));
+    return static_cast<ssize_t>(size);
   }
-  if (left == 0) return static_cast<ssize_t>(size);
   std::string nothing = Nothing(device.call);
-  if (device.kept && device.call == kReadControl) nothing[4] = 1;  // start alone: busy
+  if (device.busy) nothing[4] = 1;  // start alone
   char* out = static_cast<char*>(data);
   if (header && size == kResponseHeader) {
     const uint64_t length = nothing.size();

@@ -33,18 +33,18 @@ size_t Varint(const unsigned char** at, const unsigned char* end) {
 }
 }  // namespace
 
-bool IsFirstOfTwo(const void* payload, size_t size) {
+Field FieldOf(const void* payload, size_t size, unsigned number) {
   const unsigned char* at = static_cast<const unsigned char*>(payload);
   const unsigned char* end = at + size;
   while (at < end) {
     const size_t tag = Varint(&at, end);
     const size_t value = Varint(&at, end);
-    if ((tag & 7) == 0) continue;
-    if ((tag & 7) != 2 || value > static_cast<size_t>(end - at)) return false;
-    if (tag >> 3 == 4) return value > 4 && (at[0] & 1) == 0;  // the registers, control first
-    at += value;
+    const bool bytes = (tag & 7) == 2;
+    if ((!bytes && (tag & 7) != 0) || (bytes && value > static_cast<size_t>(end - at))) break;
+    if (tag >> 3 == number) return Field{value, at};
+    if (bytes) at += value;
   }
-  return false;
+  return Field{0, nullptr};
 }
 
 std::string Nothing(uint32_t call) {

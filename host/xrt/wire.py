@@ -31,8 +31,8 @@ class Call(IntEnum):
     FREE = 5  # [1 address]
     TO_DEVICE = 6  # [3 address, 4 bytes, 5 size]
     TO_HOST = 7  # [4 address, 5 size] -> [1 size, 2 bytes]
-    WRITE_CONTROL = 9  # [2 address, 3 size, 4 bytes]
-    READ_CONTROL = 11  # [2 address, 3 size] -> [1 valid, 2 bytes]
+    WRITE_CONTROL = 9  # [2 address, 3 size, 4 bytes], not answered
+    READ_CONTROL = 11  # [2 address, 3 size] -> [1 valid, 2 bytes, ours: 3 addresses of ended units]
     SETUP = 28  # streams, of which there are none
     WRITE_REGISTER = 51  # [1 base, 2 offset, 3 bytes]
     READ_REGISTER = 52  # [1 base, 2 offset, 3 size] -> [1 valid, 2 bytes]

@@ -51,10 +51,13 @@ class Client:
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection
 
-    def ask(self, call: int, *parts: bytes) -> dict[int, int | bytes]:
+    def post(self, call: int, *parts: bytes) -> None:
         payload = b"".join(parts)
         self.connection.sendall(struct.pack("<BQBI", 0x09, len(payload), 0x15, call))
         self.connection.sendall(payload)
+
+    def ask(self, call: int, *parts: bytes) -> dict[int, int | bytes]:
+        self.post(call, *parts)
         tag, size = struct.unpack("<BQ", self._exactly(9))
         assert tag == 0x09
         found = fields(memoryview(self._exactly(size)))
@@ -121,14 +124,16 @@ def test_a_run_is_written_twice_and_starts_once(served: Served) -> None:
     fabric.write = lambda at, word: written.append(at - BASE) or write(at, word)  # type: ignore[method-assign,func-returns-value]
     arguments = (0, 0, 0, 0, 0, 0, 4, 0, 64, 0, 0, 9)  # from 0x04 on
     for control in (0, 1):
-        client.ask(Call.WRITE_CONTROL, integer(2, BASE), integer(3, 52), block(control, *arguments))
+        client.post(
+            Call.WRITE_CONTROL, integer(2, BASE), integer(3, 52), block(control, *arguments)
+        )
+    assert client.ask(Call.READ_CONTROL, integer(2, BASE)) == {1: 1, 2: struct.pack("<I", 6)}
     assert len(starts) == 1
     assert (starts[0][0x1C], starts[0][0x24], starts[0][0x30]) == (4, 64, 9)
     # The interrupt registers are left alone, control comes last.
-    assert written == [*range(0x10, 0x34, 4), 0]
-    assert client.ask(Call.READ_CONTROL, integer(2, BASE))[2] == struct.pack("<I", 6)
-    client.ask(Call.WRITE_CONTROL, integer(2, BASE), integer(3, 4), block(16))
-    assert fabric.words[0] == IDLE
+    assert written == [*range(0x10, 0x34, 4), 0, 0]
+    client.post(Call.WRITE_CONTROL, integer(2, BASE), integer(3, 4), block(16))
+    assert client.ask(Call.READ_CONTROL, integer(2, BASE)) == {1: 1, 2: struct.pack("<I", IDLE)}
     assert fabric.memory[64:68].tolist() == [10, 11, 12, 13]
 
 
@@ -143,8 +148,51 @@ def test_the_end_of_a_run_is_acknowledged_once_it_has_been_read(served: Served) 
     assert client.ask(Call.READ_CONTROL, integer(2, BASE))[2] == struct.pack("<I", IDLE)
 
 
-def test_requests_that_follow_each_other_are_answered_in_order(served: Served) -> None:
-    """As the shim sends them behind writes of registers."""
+class Units:
+    """A fabric of nothing but control registers: what was written, what is read next."""
+
+    def __init__(self) -> None:
+        self.written: list[tuple[int, int]] = []
+        self.controls: dict[int, int] = {}
+
+    def read(self, address: int) -> int:
+        return self.controls.get(address, 0)
+
+    def write(self, address: int, value: int) -> None:
+        self.written.append((address, value))
+
+
+def test_the_end_of_a_unit_comes_with_those_of_the_others() -> None:
+    units = Units()
+    server = Server(units)  # type: ignore[arg-type]
+    for base in (0x3000, 0x1000, 0x2000):
+        start = integer(2, base) + block(1, 0, 0, 0)
+        assert server.calls[Call.WRITE_CONTROL](memoryview(start)) == ()
+
+    def look(address: int) -> tuple[int, tuple[int, ...]]:
+        answer = b"".join(server.calls[Call.READ_CONTROL](memoryview(integer(2, address))))
+        found = dict(fields(memoryview(answer)))
+        others = found.get(3, memoryview(b""))
+        assert isinstance(found[2], memoryview)
+        assert isinstance(others, memoryview)
+        word = int.from_bytes(found[2], "little")
+        return word, struct.unpack(f"<{len(others) // 8}Q", others)
+
+    # One that runs says nothing of the others; one that has ended tells of those that have, too.
+    units.controls = {0x1000: 1, 0x2000: DONE, 0x3000: DONE | IDLE}
+    assert look(0x1000) == (1, ())
+    units.controls[0x1000] = DONE
+    units.written.clear()
+    assert look(0x1000) == (DONE, (0x2000, 0x3000))
+    assert units.written == [(0x1000, 16), (0x2000, 16), (0x3000, 16)]
+    # Told once: another run of it is another end.
+    units.controls = dict.fromkeys((0x1000, 0x2000, 0x3000), DONE)
+    server.calls[Call.WRITE_CONTROL](memoryview(integer(2, 0x2000) + block(1, 0)))
+    assert look(0x1000) == (DONE, (0x2000,))
+
+
+def test_requests_that_follow_each_other_are_served_in_order(served: Served) -> None:
+    """As the shim sends them: a write of registers is posted."""
     client, fabric, *_ = served
     requests = []
     for word in range(5):
@@ -159,8 +207,6 @@ def test_requests_that_follow_each_other_are_answered_in_order(served: Served) -
         client.connection.sendall(part)
         time.sleep(0.01)
     for _ in range(2):
-        for _ in range(5):
-            assert client._exactly(9 + 2) == struct.pack("<BQ", 0x09, 2) + integer(1, 1)
         assert client._exactly(9 + 8)[-4:] == struct.pack("<I", IDLE)
     assert fabric.words[0x10] == 4
 
