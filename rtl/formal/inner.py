@@ -123,4 +123,15 @@ INNER: Final = (
         slow=True,
         cut=WIDE,
     ),
+    Proof(
+        "attention_feeder",
+        "a job's rows, pass by pass, once each, in order; each tile once, when it is there",
+        constants={
+            "AttentionPe": 3,
+            "AttentionSimd": 2,
+            "HeadSize": 5,
+            "Hidden": 7,
+            "Sequence": 5,
+        },
+    ),
 )

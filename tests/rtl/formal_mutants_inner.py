@@ -211,4 +211,24 @@ MUTANTS: Final = (
         ".totals_ready_i(1'b1),",
         reach=0,
     ),
+    Mutant(
+        "attention_feeder",
+        "a tile for each plane",
+        "starts && (job_q.kind != JobContext || upper_q)",
+        "starts",
+    ),
+    Mutant(
+        "attention_feeder",
+        "a pass of one row right behind another",
+        "(!starts || gap_q == '0) && ",
+        "",
+        reach=8,
+    ),
+    Mutant(
+        "attention_feeder",
+        "a projection before its context",
+        "(context_written_q && granted_i)",
+        "granted_i",
+        reach=6,
+    ),
 )
