@@ -17,10 +17,10 @@ module attention_feeder_properties
     input logic context_written_i,
     input logic granted_i,
 
-    input logic  [RowBits-1:0] rows_o,
-    input logic  projects_o,
+    input logic [RowBits-1:0] rows_o,
+    input logic projects_o,
     input feed_t feed_o,
-    input logic  job_ends_o,
+    input logic job_ends_o,
 
     input logic active_q,
     input logic context_written_q,
@@ -42,8 +42,8 @@ module attention_feeder_properties
   logic [7:0] plane, ended_q;  // of the next row; rows of the pass that ended last
   logic [1:0] since_start_q, since_end_q;  // cycles since a pass began and ended, up to Turnaround
   // What was issued in the cycles before, the last one first.
-  logic [Turnaround-2:0] valid_q;
-  logic [RowIndexBits-1:0] rows_q[Turnaround-1];
+  logic [  Turnaround-2:0] valid_q;
+  logic [RowIndexBits-1:0] rows_q  [Turnaround-1];
 
   assign begins = job_valid_i && job_ready_o;
   assign context_job = given_q.kind == JobContext;
@@ -179,8 +179,9 @@ module attention_feeder_properties
       assert (ended_q != '0 && ended_q <= 8'(Rows));
       assert (8'(gap_q) == (ended_q + 8'(since_end_q) > 8'(Turnaround) ? '0 :
                             8'(Turnaround) + 8'd1 - ended_q - 8'(since_end_q)));
-      if (row_n_q == '0) assert (8'(gap_q) + 8'(since_start_q) >= 8'(Turnaround));
-      else assert (since_start_q == 2'(Turnaround) || 8'(since_start_q) >= row_n_q);
+      if (row_n_q == '0)
+        assert (8'(gap_q) + 8'(since_start_q) >= 8'(Turnaround));
+        else assert (since_start_q == 2'(Turnaround) || 8'(since_start_q) >= row_n_q);
       // Rows of this pass are below the next one; before them came the last ones of another pass.
       if (since_end_q == 2'd1) begin
         assert (valid_q[0] && 8'(rows_q[0]) == ended_q - 8'd1 && row_n_q == '0);
