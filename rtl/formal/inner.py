@@ -134,4 +134,17 @@ INNER: Final = (
             "Sequence": 5,
         },
     ),
+    Proof(
+        "attention_loader",
+        "a tile's rows, columns and beats written once, in order, then full; rows read while held",
+        parts=("row_ring",),
+        constants={
+            "AttentionPe": 3,
+            "AttentionSimd": 2,
+            "BeatBytes": 4,
+            "HeadSize": 5,
+            "Hidden": 7,
+            "Sequence": 5,
+        },
+    ),
 )
