@@ -147,4 +147,18 @@ INNER: Final = (
             "Sequence": 5,
         },
     ),
+    Proof(
+        "attention_engine",
+        "each tile put in place once, whole, not written over before; scores and sums stable",
+        constants={
+            "AttentionPe": 3,
+            "AttentionSimd": 2,
+            "BeatBytes": 16,
+            "HeadSize": 5,
+            "Hidden": 7,
+            "Sequence": 5,
+        },
+        slow=True,
+        cut=DATA,
+    ),
 )

@@ -260,4 +260,11 @@ MUTANTS: Final = (
         "if (step_q[Latency-1].tile == LoopBits'(DepthTiles)) begin",
         reach=0,
     ),
+    Mutant(
+        "attention_engine",
+        "the loader sees the swap a cycle before the array",
+        ".swap_i(step_q[Fed].valid && step_q[Fed].swap)",
+        ".swap_i(step_q[Fed-1].valid && step_q[Fed-1].swap)",
+        reach=0,
+    ),
 )
