@@ -123,4 +123,42 @@ INNER: Final = (
         slow=True,
         cut=WIDE,
     ),
+    Proof(
+        "attention_feeder",
+        "a job's rows, pass by pass, once each, in order; each tile once, when it is there",
+        constants={
+            "AttentionPe": 3,
+            "AttentionSimd": 2,
+            "HeadSize": 5,
+            "Hidden": 7,
+            "Sequence": 5,
+        },
+    ),
+    Proof(
+        "attention_loader",
+        "a tile's rows, columns and beats written once, in order, then full; rows read while held",
+        parts=("row_ring",),
+        constants={
+            "AttentionPe": 3,
+            "AttentionSimd": 2,
+            "BeatBytes": 4,
+            "HeadSize": 5,
+            "Hidden": 7,
+            "Sequence": 5,
+        },
+    ),
+    Proof(
+        "attention_engine",
+        "each tile put in place once, whole, not written over before; scores and sums stable",
+        constants={
+            "AttentionPe": 3,
+            "AttentionSimd": 2,
+            "BeatBytes": 16,
+            "HeadSize": 5,
+            "Hidden": 7,
+            "Sequence": 5,
+        },
+        slow=True,
+        cut=DATA,
+    ),
 )

@@ -18,16 +18,6 @@ LAYER: Final = {
     "BeatBytes": 2,
     "AttentionSimd": 1,
 }
-# Jobs of stage 2 whose loops all turn: heads of two beats, two tiles deep.
-ENGINE: Final = {
-    "Sequence": 5,
-    "Hidden": 6,
-    "Heads": 2,
-    "HeadSize": 3,
-    "BeatBytes": 2,
-    "AttentionPe": 3,
-    "AttentionSimd": 2,
-}
 
 JOINS: Final = (
     Proof(
@@ -91,15 +81,5 @@ JOINS: Final = (
         "Heads of each job a length, a projection behind each context; jobs stable, once, in order",
         parts=("stream_fifo",),
         constants={"Heads": 3, "Sequence": 5},
-    ),
-    Proof(
-        "attention_feeder",
-        "all passes of a job's loops, each with all rows in order; a tile when it is full",
-        constants=ENGINE,
-    ),
-    Proof(
-        "attention_loader",
-        "all tiles of a job; each whole, in order, then full; nothing written until the swap",
-        constants=ENGINE,
     ),
 )

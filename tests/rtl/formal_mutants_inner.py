@@ -211,4 +211,60 @@ MUTANTS: Final = (
         ".totals_ready_i(1'b1),",
         reach=0,
     ),
+    Mutant(
+        "attention_feeder",
+        "a tile for each plane",
+        "starts && (job_q.kind != JobContext || upper_q)",
+        "starts",
+    ),
+    Mutant(
+        "attention_feeder",
+        "a pass of one row right behind another",
+        "(!starts || gap_q == '0) && ",
+        "",
+        reach=8,
+    ),
+    Mutant(
+        "attention_feeder",
+        "a projection before its context",
+        "(context_written_q && granted_i)",
+        "granted_i",
+        reach=6,
+    ),
+    Mutant(
+        "attention_loader",
+        "a tile is written over one that waits",
+        "active_q && !filling_q && !full_o &&",
+        "active_q && !filling_q &&",
+        reach=0,
+    ),
+    Mutant(
+        "attention_loader",
+        "keys beyond the sequence are read",
+        "kind_q == JobScores && in_rows)",
+        "kind_q == JobScores)",
+    ),
+    Mutant(
+        "attention_loader",
+        "full before the last column is written",
+        "if (tile_ends && kind_q != JobProjection) filling_q <= 1'b1;\n"
+        "      if (step_q[Latency-1].valid",
+        "if (tile_ends && kind_q != JobProjection) filling_q <= 1'b1;\n"
+        "      if (step_q[Latency-2].valid",
+        reach=0,
+    ),
+    Mutant(
+        "attention_loader",
+        "depth beyond the head is what its beat holds",
+        "if (step_q[Latency-1].tile == LoopBits'(DepthTiles - 1)) begin",
+        "if (step_q[Latency-1].tile == LoopBits'(DepthTiles)) begin",
+        reach=0,
+    ),
+    Mutant(
+        "attention_engine",
+        "the loader sees the swap a cycle before the array",
+        ".swap_i(step_q[Fed].valid && step_q[Fed].swap)",
+        ".swap_i(step_q[Fed-1].valid && step_q[Fed-1].swap)",
+        reach=0,
+    ),
 )

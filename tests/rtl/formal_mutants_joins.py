@@ -96,28 +96,4 @@ MUTANTS: Final = (
         "if (projects_q) job.kind = JobProjection;",
         "if (projects_q && !scores_possible) job.kind = JobProjection;",
     ),
-    Mutant(
-        "attention_feeder",
-        "a pass before its tile is full",
-        "(!needs_tile || full_i)",
-        "1'b1",
-    ),
-    Mutant(
-        "attention_feeder",
-        "a projection before its context",
-        "(context_written_q && granted_i)",
-        "granted_i",
-    ),
-    Mutant(
-        "attention_loader",
-        "reads on into a full shadow",
-        "active_q && !filling_q && !full_o &&",
-        "active_q && !filling_q &&",
-    ),
-    Mutant(
-        "attention_loader",
-        "full when the last read has begun",
-        "(tile_ends && kind_q == JobProjection) ||",
-        "tile_ends ||",
-    ),
 )
