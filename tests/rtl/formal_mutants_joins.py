@@ -98,13 +98,6 @@ MUTANTS: Final = (
         reach=6,
     ),
     Mutant(
-        "attention_core",
-        "mask_fork goes on with head_split's lengths",
-        ".rows_valid_i(rows_valid[RowsSkip]),",
-        ".rows_valid_i(rows_valid[RowsSplit]),",
-        reach=8,
-    ),
-    Mutant(
         "attention_scheduler",
         "a head's exponentials serve twice",
         " && !exponentials_used_q",
