@@ -77,6 +77,16 @@ JOINS: Final = (
         slow=True,
     ),
     Proof(
+        "attention_core",
+        "packets of their length when their data are in; nothing lost or invented; stable",
+        depth=2,
+        contracts=("attention_engine", "softmax", "norm_end"),
+        keeps=True,
+        constants=LAYER | {"AttentionPe": 3},
+        apart=True,
+        slow=True,
+    ),
+    Proof(
         "attention_scheduler",
         "Heads of each job a length, a projection behind each context; jobs stable, once, in order",
         parts=("stream_fifo",),

@@ -84,6 +84,20 @@ MUTANTS: Final = (
         "({1'b0, section_valid[Residual]}),",
     ),
     Mutant(
+        "attention_core",
+        "the softmax takes the records' beats",
+        ".parameters_valid_i(section_valid[Softmax]),",
+        ".parameters_valid_i(section_valid[Records]),",
+        reach=4,
+    ),
+    Mutant(
+        "attention_core",
+        "the masks' queue takes the whole skip packet",
+        ".in_valid_i (waits_valid),",
+        ".in_valid_i (queue_valid),",
+        reach=6,
+    ),
+    Mutant(
         "attention_scheduler",
         "a head's exponentials serve twice",
         " && !exponentials_used_q",
