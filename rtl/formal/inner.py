@@ -36,6 +36,7 @@ INNER: Final = (
             name=f"tile_records of {entries or 'no'} entries",
             parameters={"Pe": 3, "Tiles": 3, "Sections": 2, "Scalars": 16, "Entries": entries},
             constants={"BeatBytes": 32},
+            slow=True,
         )
         for entries in (0, 20)
     ),
@@ -55,6 +56,7 @@ INNER: Final = (
             "Heads": 2,
             "Sequence": 19,
         },
+        slow=True,
     ),
     Proof(
         "score_rows",
@@ -112,6 +114,7 @@ INNER: Final = (
             "LastBlock": 2,
         },
         constants={"BeatBytes": 2, "Sequence": 4, "AccumulatorBits": 3},
+        slow=True,
         cut=PRODUCTS,
     ),
     Proof(
@@ -138,6 +141,7 @@ INNER: Final = (
         "attention_loader",
         "a tile's rows, columns and beats written once, in order, then full; rows read while held",
         parts=("row_ring",),
+        slow=True,
         constants={
             "AttentionPe": 3,
             "AttentionSimd": 2,

@@ -77,7 +77,7 @@ class Proof:
     cut         Yosys selection of cells whose results become arbitrary
     assertions  that must reach the solver, at least
     apart       the induction asks for each assertion by itself: faster where they are many
-    slow        more than 20 s
+    slow        more than 10 s
     """
 
     module: str
