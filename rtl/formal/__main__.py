@@ -2,7 +2,7 @@
 
     python -m transfab.rtl.formal [NAME ...] [--long]
 
-Exits with 1 if a proof fails. Proofs of more than about 20 s run with --long, or by name.
+Exits with 1 if a proof fails. Proofs of more than about 10 s run with --long, or by name.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from transfab.rtl.formal.prove import Outcome, lemma, missing, prove
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m transfab.rtl.formal")
     parser.add_argument("names", nargs="*", metavar="NAME")
-    parser.add_argument("--long", action="store_true", help="also what takes more than 20 s")
+    parser.add_argument("--long", action="store_true", help="also what takes more than 10 s")
     given = parser.parse_args(arguments)
     known = [*(proof.key for proof in PROOFS), *(f"{name} lemma" for name in LEMMAS)]
     for name in given.names:
