@@ -80,6 +80,7 @@ JOINS: Final = (
         "attention_core",
         "packets of their length when their data are in; nothing lost or invented; stable",
         depth=2,
+        binding="attention_core_bound",
         contracts=("attention_engine", "softmax", "norm_end"),
         keeps=True,
         constants=LAYER | {"AttentionPe": 3},
