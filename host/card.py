@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from transfab.host.boards import BoardFile, Region
+from transfab.host.layout import SPAN
 from transfab.quant.contract.tops import TOPS
 
 READ_MEMORY, WRITE_MEMORY = "read_memory", "write_memory"
@@ -19,7 +20,7 @@ MEMORY, BYTES = 0x10, 0x1C
 MEMORY_ARGUMENT: Final = {READ_MEMORY: 0, WRITE_MEMORY: 1}
 BYTES_ARGUMENT: Final = 2
 # Of an emulated card: the top, then its movers, 64 KiB each. XRT takes no unit at 0.
-BASE, SPAN = 0x1_0000, 0x1_0000
+BASE = 0x1_0000
 
 
 @dataclass(frozen=True)

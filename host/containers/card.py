@@ -8,11 +8,11 @@ from transfab.host.card import (
     BYTES,
     MEMORY,
     READ_MEMORY,
-    SPAN,
     Mover,
     emulated_memories,
     movers,
 )
+from transfab.host.layout import SPAN
 from transfab.host.xrt.xclbin import Argument, Bank, Container, Kernel, stream_argument
 from transfab.quant.contract.registers import OFFSETS
 from transfab.quant.contract.tops import TOPS
